@@ -1,0 +1,162 @@
+"""What is known and what is listed, made into what to do, and why. Pure: no disk, no clock.
+
+The state of each file follows from the sidecar as it was, from what the disk has lost since, and from what is asked
+for now. Outputs become tasks at once. Inputs are settled after the listing, when it is known which of them the
+archive holds anyway; until then they are pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from .listing_page import changed_fields
+from .models import INPUTS, OUTPUTS, Asset, Kind, Slot, Source, Status, Video
+from .sidecar import Change, Sidecar, is_complete, timestamp
+
+LOOK_BACK = timedelta(days=2)
+_ORDER = {kind: position for position, kind in enumerate(Kind)}
+
+
+class Task(Struct, frozen=True):
+    """An output to fetch, and why."""
+
+    source: Source
+    reason: str
+
+
+class VideoPlan(Struct, frozen=True):
+    """What is to be done for one listed video.
+
+    `assets` is the state of every file as it stands; `tasks` are the outputs to fetch; `unsettled` says that an input
+    is to be looked for after the listing; `is_new` that the archive did not know the video.
+    """
+
+    video: Video
+    assets: tuple[Asset, ...]
+    tasks: tuple[Task, ...]
+    unsettled: bool
+    is_new: bool
+
+    @property
+    def reason(self) -> str:
+        """Why anything is to be fetched, for a person; the first reason where files differ."""
+        return self.tasks[0].reason if self.tasks else ""
+
+
+class Origin(Struct, frozen=True):
+    """What a sidecar says of the one who wrote it: account, address of the listing, release."""
+
+    account: str
+    source: str
+    archived_by: str
+
+
+def plan_video(video: Video, before: Sidecar | None, *, lost: frozenset[Slot], wanted: frozenset[Kind]) -> VideoPlan:
+    """The plan for a video, from the sidecar that the archive has of it (None: not known).
+
+    `lost` names files that the sidecar promises and the disk does not have, or not in that size.
+    """
+    known = {asset.slot: asset for asset in before.assets} if before else {}
+    sources = {source.slot: source for source in video.sources}
+    slots = [*(Slot(kind) for kind in OUTPUTS), *(slot for slot in sources if slot.kind in INPUTS)]
+    slots += [slot for slot, asset in known.items() if slot not in slots and asset.held]
+
+    assets: list[Asset] = []
+    tasks: list[Task] = []
+    for slot in slots:
+        old, source = known.get(slot), sources.get(slot)
+        asset = _state(slot, source, old, is_lost=slot in lost, is_wanted=slot.kind in wanted)
+        assets.append(asset)
+        if source and slot.kind in OUTPUTS and slot.kind in wanted and not asset.held:
+            tasks.append(Task(source, _reason(old, is_lost=slot in lost)))
+    return VideoPlan(
+        video=video,
+        assets=_ordered(assets),
+        tasks=tuple(tasks),
+        unsettled=any(asset.kind in INPUTS and is_unsettled(asset) for asset in assets),
+        is_new=before is None,
+    )
+
+
+def compose(
+    plan: VideoPlan, before: Sidecar | None, fetched: Mapping[Slot, Asset], *, origin: Origin, now: datetime
+) -> Sidecar:
+    """The sidecar of a video after its files were fetched."""
+    assets = _ordered(fetched.get(asset.slot, asset) for asset in plan.assets)
+    if before is None:
+        return Sidecar(
+            account=origin.account,
+            source=origin.source,
+            archived_by=origin.archived_by,
+            archived_at=timestamp(now),
+            id=plan.video.id,
+            complete=is_complete(assets),
+            video=plan.video.item,
+            assets=assets,
+        )
+    was = changed_fields(before.video, plan.video.item)
+    return msgspec.structs.replace(
+        before,
+        account=origin.account,
+        source=origin.source,
+        archived_by=origin.archived_by,
+        archived_at=timestamp(now),
+        complete=is_complete(assets),
+        video=plan.video.item if was else before.video,
+        assets=assets,
+        history=(*before.history, Change(until=timestamp(now), was=was)) if was else before.history,
+    )
+
+
+def with_assets(before: Sidecar, found: Mapping[Slot, Asset], *, now: datetime) -> Sidecar:
+    """The sidecar with some of its assets in a new state."""
+    assets = _ordered(found.get(asset.slot, asset) for asset in before.assets)
+    return msgspec.structs.replace(before, assets=assets, complete=is_complete(assets), archived_at=timestamp(now))
+
+
+def is_unsettled(asset: Asset) -> bool:
+    """True for a file that is wanted and not held, and that another run may get."""
+    return asset.status in (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED)
+
+
+def is_overdue(created: datetime | None, now: datetime) -> bool:
+    """True where a video without a URL should have been finished by now."""
+    return created is None or created < now - LOOK_BACK
+
+
+def _state(slot: Slot, source: Source | None, old: Asset | None, *, is_lost: bool, is_wanted: bool) -> Asset:
+    """What is true of a file before this run fetches anything."""
+    url = source.address if source else None
+    if old is not None and not is_lost:
+        if old.held or old.status is Status.REJECTED:
+            return old
+        if is_unsettled(old) and url in (None, old.url) and (is_wanted or old.status is not Status.PENDING):
+            return old
+    skipped = not is_wanted and not is_lost
+    return Asset(
+        kind=slot.kind,
+        index=slot.index or None,
+        status=Status.SKIPPED if skipped else Status.PENDING,
+        path=None,
+        url=url,
+    )
+
+
+def _reason(old: Asset | None, *, is_lost: bool) -> str:
+    if is_lost:
+        return "lost from the disk"
+    if old is None:
+        return "new"
+    if old.status is Status.SKIPPED:
+        return "asked for now"
+    if old.error:
+        return f"tried before: {old.error}"
+    return "not finished"
+
+
+def _ordered(assets: Iterable[Asset]) -> tuple[Asset, ...]:
+    return tuple(sorted(assets, key=lambda asset: (_ORDER[asset.kind], asset.index or 0)))

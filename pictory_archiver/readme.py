@@ -1,0 +1,47 @@
+"""README.txt of an archive: in plain words what the folder is, for whoever finds it."""
+
+from __future__ import annotations
+
+from .report import NOT_COVERED, SCOPE, size
+
+
+def render_readme(*, as_of: str, videos: int, complete: int, stored_bytes: int, time_zone: str) -> bytes:
+    """The text, UTF-8. `as_of` is the time of the last change, UTC."""
+    return f"""\
+What is this?
+
+This folder is an archive of the {SCOPE} of a Pictory account, made by pictory-archiver.
+When it last changed, on {as_of}, it held {videos:,} videos ({complete:,} of them complete),
+{size(stored_bytes)} in all.
+{NOT_COVERED}
+
+How to look at it
+
+Every video lies in a folder named after the day it was made (year/month/day, time zone {time_zone}); videos without
+a readable date are in "undated". All files of a video begin with the same name:
+
+  NAME.mp4              the video
+  NAME.thumbnail.jpg    its thumbnail
+  NAME.preview.jpg      its preview image
+  NAME.last_frame.png   its last frame
+  NAME.first_frame.*    the first frame that the video was made from, where there was one
+  NAME.reference-1.*    reference images, where there were any
+  NAME.extend_source.*  the video that this one extends, where it is not in this archive itself
+  NAME.json             the sidecar: prompt, model, date and all else that Pictory said of the video, and for each file
+                        its size and its SHA-256 digest
+
+These are ordinary files: they can be played, copied and searched without any special program.
+
+How to check it
+
+The digest in a sidecar is the one that `sha256sum FILE` prints (on Windows: `certutil -hashfile FILE SHA256`).
+`"complete": true` in a sidecar says that all files of the video that were asked for are there.
+A name that ends in .partial is an unfinished download; the next run deals with it.
+
+How to bring it up to date
+
+  pictory-archiver sync "PATH OF THIS FOLDER"
+
+To know whether everything is here: `pictory-archiver status "PATH OF THIS FOLDER"`.
+The folder .pictory-archiver holds an index and the record of past runs. Nothing in it is needed to use the videos.
+""".encode()
