@@ -1,0 +1,180 @@
+"""Blocking steps on the local disk, each safe by itself. `store` composes them and runs them in threads.
+
+Rules: no link is followed below the archive's root; a file gets its final name by a rename after its bytes are on
+the disk, and the folder is synchronised after the rename; every `OSError` leaves as a `StorageError` that names
+the path and what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from .errors import StorageError
+
+FOLDER_SYNC_REFUSED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+RENAME_PATIENCE_SECONDS = 10.0
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_WORDS = {
+    errno.ENOSPC: ("the disk is full", "free some space and run it again: it goes on from here"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space and run it again: it goes on from here"),
+    errno.EROFS: ("the file system is read-only", "make it writable, or choose another folder"),
+    errno.EACCES: ("permission denied", "make the folder writable for this user"),
+    errno.EPERM: ("permission denied", "make the folder writable for this user"),
+    errno.ENOENT: ("it is not there", "is the disk mounted?"),
+    errno.EMFILE: ("too many open files", "raise the limit of open files, or set fewer workers"),
+}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns an `OSError` into a `StorageError` about this path."""
+    try:
+        yield
+    except OSError as error:
+        words, hint = _WORDS.get(error.errno or 0, (error.strerror or type(error).__name__, "check the disk"))
+        raise StorageError(f"{path}: {words}", hint=hint) from error
+
+
+def is_link(status: os.stat_result) -> bool:
+    """True for a symbolic link and for a Windows junction."""
+    return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0))
+
+
+def find(root: Path, relative: PurePosixPath) -> Path:
+    """The path below the root. Raises `StorageError` where a folder on the way is a link."""
+    path = root
+    for part in relative.parts[:-1]:
+        path /= part
+        with storage_errors(path):
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                break
+        if is_link(status):
+            raise StorageError(f"{path} is a link, and links are not followed", hint="put a real folder there")
+    return root / relative
+
+
+def make_folder(root: Path, relative: PurePosixPath) -> Path:
+    """The folder below the root, made where it is missing. Raises `StorageError`, also where a part is a link."""
+    path = root
+    for part in relative.parts:
+        parent, path = path, path / part
+        with storage_errors(path):
+            try:
+                path.mkdir()
+            except FileExistsError:
+                status = path.lstat()
+            else:
+                sync_folder(parent)
+                continue
+        if is_link(status) or not stat.S_ISDIR(status.st_mode):
+            raise StorageError(f"{path} is not a folder (links are not followed)", hint="put a real folder there")
+    return path
+
+
+def open_new(path: Path) -> int:
+    """A descriptor of a new, empty file; whatever had this name before is unlinked, a link never followed."""
+    with storage_errors(path):
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o666)
+
+
+def open_existing(path: Path) -> int | None:
+    """A descriptor of a regular file that has no other name, to go on writing; None where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | NO_FOLLOW)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def opener(name: str, flags: int) -> int:
+    """For `open(…, opener=)`: as the flags say, following no link, with the umask's permissions."""
+    return os.open(name, flags | NO_FOLLOW, 0o666)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Writes every byte; a short write goes on where it ended. Raises `OSError`."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the folder's entries durable; file systems that cannot are accepted. Raises `OSError` otherwise."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in FOLDER_SYNC_REFUSED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def set_time(path: Path, moment: datetime | None) -> None:
+    """Sets access and modification time, as far as the file system takes it."""
+    if moment is not None:
+        with contextlib.suppress(OSError, OverflowError, ValueError):
+            os.utime(path, (moment.timestamp(), moment.timestamp()))
+
+
+def put_in_place(partial: Path, final: Path) -> None:
+    """Renames a finished, synchronised file to its final name, and makes that durable. Raises `OSError`.
+
+    Windows refuses while a virus scanner has the file open: tried again for ten seconds.
+    """
+    deadline = time.monotonic() + RENAME_PATIENCE_SECONDS
+    while True:
+        try:
+            partial.replace(final)
+            break
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+    sync_folder(final.parent)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a small file whole: under `<name>.partial` first, then renamed. Raises `StorageError`."""
+    partial = path.with_name(path.name + ".partial")
+    descriptor = open_new(partial)
+    with storage_errors(path):
+        try:
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            put_in_place(partial, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
+
+
+def size_of(path: Path) -> int | None:
+    """The size of a regular file in bytes; None where there is none, or where it is a link."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -1,0 +1,267 @@
+"""HTTP for the whole program, and the one border where aiohttp's errors become ours.
+
+Rules: bodies come as the server stored them (`Accept-Encoding: identity`, anything else is refused); redirects are
+followed here, by hand, so that each one is checked; no cookies, no netrc, no retries; TLS is verified against the
+operating system's trust store and the setting `network.ca_file`, always. A body has no total time limit, but a floor
+under its speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from socket import AddressFamily
+
+import aiohttp
+import yarl
+from aiohttp.abc import AbstractResolver, ResolveResult
+from msgspec import Struct
+
+from .addresses import Guard
+from .errors import Forbidden, HttpStatus, Unacceptable, Unreachable
+from .settings import KIB
+from .text import printable
+
+READ_BUFFER = 256 * KIB
+ERROR_BODY = 2000
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+IDENTITY = ("", "identity")
+
+
+class Limits(Struct, frozen=True):
+    """Seconds to connect, seconds without a byte, and the least bytes per second over that time."""
+
+    connect: float
+    stall: float
+    min_speed: int
+
+
+def trust_store(ca_file: str | None) -> ssl.SSLContext:
+    """What the operating system trusts, and the certificates in `ca_file`."""
+    import truststore
+
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+class Answer:
+    """The head of an answer, and its body in blocks."""
+
+    def __init__(self, response: aiohttp.ClientResponse, limits: Limits) -> None:
+        self._response = response
+        self._limits = limits
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def length(self) -> int | None:
+        """The announced length of the body in bytes; None where none was announced."""
+        return self._response.content_length
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises `Unreachable` where it is cut off, stalls or drips."""
+        waited, received = 0.0, 0
+        while True:
+            before = time.monotonic()
+            with _our_errors(self._limits):
+                block = await self._response.content.readany()
+            if not block:
+                return
+            yield block
+            waited += time.monotonic() - before
+            received += len(block)
+            if waited >= self._limits.stall:
+                if received < self._limits.min_speed * waited:
+                    raise Unreachable(f"slower than {self._limits.min_speed} bytes a second")
+                waited, received = 0.0, 0
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises `Unacceptable` past `limit` bytes."""
+        body = bytearray()
+        async for block in self.blocks():
+            body += block
+            if len(body) > limit:
+                raise Unacceptable(f"an answer of more than {limit:,} bytes")
+        return bytes(body)
+
+    async def refusal(self) -> HttpStatus:
+        """This answer as an error, with the beginning of its body."""
+        body = b""
+        with contextlib.suppress(Unreachable):
+            async for block in self.blocks():
+                body += block[:ERROR_BODY]
+                if len(body) >= ERROR_BODY:
+                    break
+        pause = retry_after_seconds(self.headers.get("Retry-After"), now=time.time())
+        return HttpStatus(self.status, body=body[:ERROR_BODY], retry_after=pause)
+
+
+class Web:
+    """Connections to one kind of server: the API, or the hosts of media.
+
+    With a `guard`, each URL, redirect and resolved address must pass it. Without redirects (`max_redirects=0`) a
+    redirect is `Unacceptable`.
+    """
+
+    def __init__(
+        self, *, user_agent: str, tls: ssl.SSLContext, limits: Limits, guard: Guard | None, max_redirects: int
+    ) -> None:
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": "*/*"}
+        self._tls = tls
+        self._limits = limits
+        self._guard = guard
+        self._max_redirects = max_redirects
+        self._proxies = urllib.request.getproxies()
+        self._direct: aiohttp.ClientSession | None = None
+        self._proxied: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        for session in (self._direct, self._proxied):
+            if session is not None:
+                await session.close()
+
+    @contextlib.asynccontextmanager
+    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
+        """The answer to one GET, after redirects. Raises `WebError`s; an HTTP status is never one here."""
+        target = _parsed(url)
+        for _ in range(self._max_redirects + 1):
+            if self._guard is not None:
+                self._guard.check_url(str(target))
+            async with self._request(target, headers) as response:
+                location = response.headers.get("Location")
+                if response.status not in REDIRECTS or location is None:
+                    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+                    if encoding not in IDENTITY:
+                        raise Unacceptable(
+                            f"the answer is encoded ({printable(encoding, 20)}), which was not asked for"
+                        )
+                    yield Answer(response, self._limits)
+                    return
+                target = target.join(_parsed(location))
+        if self._max_redirects:
+            raise Unacceptable(f"more than {self._max_redirects} redirects")
+        raise Unacceptable(f"a redirect to {printable(target.host or '?', 80)}")
+
+    @contextlib.asynccontextmanager
+    async def _request(self, url: yarl.URL, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        proxy = self._proxy_for(url)
+        session = self._session(proxied=proxy is not None)
+        with _our_errors(self._limits):
+            async with asyncio.timeout(self._limits.connect + self._limits.stall):
+                response = await session.get(url, headers=dict(headers), allow_redirects=False, proxy=proxy)
+        try:
+            yield response
+        finally:
+            # A body that was not read to its end must not be drained: closing drops the connection.
+            response.close()
+
+    def _session(self, *, proxied: bool) -> aiohttp.ClientSession:
+        session = self._proxied if proxied else self._direct
+        if session is None:
+            # A proxy may well have a private address, and it resolves names itself: only literals are checked then.
+            guarded = self._guard is not None and not proxied
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, ssl=self._tls, resolver=_GuardedResolver(self._guard) if guarded else None
+                ),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=self._limits.connect, sock_read=self._limits.stall
+                ),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                read_bufsize=READ_BUFFER,
+            )
+            if proxied:
+                self._proxied = session
+            else:
+                self._direct = session
+        return session
+
+    def _proxy_for(self, url: yarl.URL) -> yarl.URL | None:
+        proxy = self._proxies.get(url.scheme)
+        if not proxy or urllib.request.proxy_bypass(url.host or ""):
+            return None
+        return yarl.URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
+class _GuardedResolver(AbstractResolver):
+    """Names are resolved as ever; an address that the guard forbids is never connected to."""
+
+    def __init__(self, guard: Guard | None) -> None:
+        self._guard = guard
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        if self._guard is not None:
+            for entry in found:
+                self._guard.check_address(host, port, entry["host"])
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def retry_after_seconds(header: str | None, *, now: float) -> float | None:
+    """The pause that a Retry-After header names, in seconds from `now` (Unix time); None where it names none."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _parsed(url: str) -> yarl.URL:
+    """The URL as it was given, so that a signature stays true; only what no URL may hold is encoded."""
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
+        raise Unacceptable("the URL holds control characters")
+    as_given = url.isascii() and " " not in url
+    try:
+        return yarl.URL(url, encoded=as_given)
+    except ValueError:
+        raise Unacceptable("the URL is malformed") from None
+
+
+@contextlib.contextmanager
+def _our_errors(limits: Limits) -> Iterator[None]:
+    """The border: what aiohttp, ssl and the sockets raise becomes a `WebError` that quotes no header and no URL."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unreachable(f"no byte within {limits.stall:g} s") from None
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
+        reason = printable(str(getattr(error, "os_error", None) or error), 120)
+        raise Forbidden(f"the server's certificate is not trusted: {reason}") from None
+    except aiohttp.ClientConnectorDNSError as error:
+        raise Unreachable(f"the name {printable(error.host, 80)} was not found") from None
+    except aiohttp.ClientConnectorError as error:
+        reason = error.os_error.strerror or "no connection"
+        raise Unreachable(f"cannot connect to {printable(error.host, 80)}:{error.port}: {reason}") from None
+    except aiohttp.ClientPayloadError:
+        raise Unreachable("the connection ended before the body was whole") from None
+    except aiohttp.ServerDisconnectedError:
+        raise Unreachable("the server closed the connection without an answer") from None
+    except aiohttp.InvalidURL:
+        raise Unacceptable("the URL is malformed") from None
+    except aiohttp.ClientResponseError as error:
+        raise Unreachable(f"the answer is no proper HTTP ({type(error).__name__})") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(f"the connection failed ({type(error).__name__})") from None
+    except ValueError:
+        raise Unacceptable("the answer or its address is malformed") from None

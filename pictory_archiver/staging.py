@@ -1,0 +1,294 @@
+"""A media file on its way: taken in batches, hashed and checked as it passes, renamed when it is whole.
+
+One hop to a thread writes, hashes and checks a batch while the next one arrives. A small file makes its whole way in
+a single hop at `commit`. Nothing gets its final name unless its structure is whole and its bytes are on the disk.
+
+A partial may outlive the run: beside `<name>.partial` lies `<name>.partial.json` with the entity tag, the total and
+an offset that is known to be on the disk; what lies before it is hashed again before the transfer goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from . import disk
+from .errors import StorageError, WebError
+from .settings import KIB, MIB
+from .threads import Threads, outlive
+
+BATCH = 256 * KIB
+READ_BLOCK = MIB
+
+
+class Check(Protocol):
+    """Decides whether bytes are a whole file of a type. Both methods raise `WebError`s."""
+
+    def feed(self, data: bytes) -> None: ...
+    def finish(self) -> None: ...
+
+
+class Committed(Struct, frozen=True):
+    """A file under its final name."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+class ResumePoint(Struct, frozen=True):
+    """What a partial is a part of: the strong entity tag, the whole size, and how much is surely on the disk."""
+
+    address: str
+    etag: str
+    total: int
+    offset: int
+
+
+class Staged:
+    """A file on its way. Not for use by two tasks at once. `size` counts the bytes taken so far."""
+
+    def __init__(
+        self, threads: Threads, root: Path, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]
+    ) -> None:
+        self._threads = threads
+        self._root = root
+        self._folder = folder
+        self._path = root / folder / partial_name
+        self._point_path = root / folder / f"{partial_name}.json"
+        self._make_check = make_check
+        self._sink: _Sink | None = None
+        self._batch: list[bytes] = []
+        self._batched = 0
+        self._flushing: asyncio.Future[_Sink] | None = None
+        self.size = 0
+
+    async def reopen(self) -> ResumePoint | None:
+        """Takes up what an earlier run left, its first `offset` bytes hashed again; None where that cannot be."""
+
+        def step() -> tuple[_Sink, ResumePoint] | None:
+            disk.find(self._root, self._folder / self._path.name)
+            try:
+                point = msgspec.json.decode(self._point_path.read_bytes(), type=ResumePoint)
+            except (OSError, msgspec.DecodeError):
+                return None
+            sink = _Sink(self._path, self._make_check())
+            return (sink, point) if sink.reopen(point.offset) else None
+
+        found = await self._threads.hop(step)
+        if found is None:
+            return None
+        self._sink, point = found
+        self.size = point.offset
+        return point
+
+    async def write(self, chunk: bytes) -> None:
+        """Takes bytes. Raises `StorageError`, or what the structure check found in earlier ones."""
+        self._batch.append(chunk)
+        self._batched += len(chunk)
+        self.size += len(chunk)
+        if self._batched >= BATCH:
+            await self._settle()
+            self._flushing = self._threads.start(self._absorb, self._take_batch())
+
+    async def mark(self, address: str, etag: str, total: int) -> None:
+        """Makes every byte taken so far durable, and writes down how a later run can go on. Raises `StorageError`."""
+        await self._settle()
+
+        def step() -> None:
+            sink = self._absorb(self._take_batch())
+            sink.sync()
+            point = ResumePoint(address=address, etag=etag, total=total, offset=sink.size)
+            disk.write_file(self._point_path, msgspec.json.encode(point))
+
+        await self._threads.hop(step)
+
+    async def commit(self, name: Callable[[Check], str], modified: datetime | None) -> Committed:
+        """Puts the file under its final name, durably. `name` is asked for once the check has passed.
+
+        Raises what the check found where the file is not whole, and `StorageError`.
+        """
+        await self._settle()
+
+        def step() -> Committed:
+            sink = self._absorb(self._take_batch())
+            sink.check.finish()
+            committed = sink.commit(self._path.with_name(name(sink.check)), modified)
+            with contextlib.suppress(OSError):
+                self._point_path.unlink(missing_ok=True)
+            return committed
+
+        return await self._threads.hop(step)
+
+    async def restart(self) -> None:
+        """Forgets every byte taken so far, and removes every trace of the file."""
+        await self.close()
+        self._take_batch()
+        self.size = 0
+
+        def step() -> None:
+            with contextlib.suppress(OSError):
+                self._point_path.unlink(missing_ok=True)
+                self._path.unlink(missing_ok=True)
+
+        await self._threads.hop(step)
+
+    async def close(self) -> None:
+        """Lets go of the file. What `mark` made resumable stays for a later run."""
+        with contextlib.suppress(StorageError, WebError):
+            await self._settle()
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            await self._threads.hop(sink.close)
+
+    def _absorb(self, batch: list[bytes]) -> _Sink:
+        if self._sink is None:
+            disk.make_folder(self._root, self._folder)
+            self._sink = _Sink(self._path, self._make_check())
+        self._sink.absorb(batch)
+        return self._sink
+
+    def _take_batch(self) -> list[bytes]:
+        batch, self._batch, self._batched = self._batch, [], 0
+        return batch
+
+    async def _settle(self) -> None:
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            await outlive(flushing)
+
+
+class _Sink:
+    """The blocking half of a staged file: one open partial, its digest and its check."""
+
+    def __init__(self, path: Path, check: Check | None) -> None:
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._descriptor: int | None = None
+        self._check = check
+        self.size = 0
+
+    @property
+    def check(self) -> Check:
+        assert self._check is not None  # noqa: S101 - only clones have no check, and they never ask
+        return self._check
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+    def reopen(self, offset: int) -> bool:
+        """Goes on behind the first `offset` bytes of an earlier partial; False where they are not there, or bad."""
+        descriptor = disk.open_existing(self._path)
+        if descriptor is None:
+            return False
+        try:
+            while self.size < offset and (block := os.read(descriptor, min(READ_BLOCK, offset - self.size))):
+                self._take(block)
+            usable = self.size == offset
+            if usable:
+                os.ftruncate(descriptor, offset)
+                os.lseek(descriptor, offset, os.SEEK_SET)
+        except (OSError, WebError):
+            usable = False
+        if usable:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return usable
+
+    def absorb(self, batch: list[bytes]) -> None:
+        descriptor = self._open()
+        with disk.storage_errors(self._path):
+            for chunk in batch:
+                disk.write_all(descriptor, chunk)
+                self._take(chunk)
+
+    def copy(self, source: BinaryIO) -> None:
+        """Takes every byte of an open file; its blocks are shared where the file system can."""
+        descriptor = self._open()
+        shared = _share_blocks(source.fileno(), descriptor)
+        with disk.storage_errors(self._path):
+            while block := source.read(READ_BLOCK):
+                if not shared:
+                    disk.write_all(descriptor, block)
+                self._take(block)
+
+    def sync(self) -> None:
+        with disk.storage_errors(self._path):
+            os.fsync(self._open())
+
+    def commit(self, final: Path, modified: datetime | None) -> Committed:
+        try:
+            self.sync()
+            self.close()
+            disk.set_time(self._path, modified)
+            with disk.storage_errors(final):
+                disk.put_in_place(self._path, final)
+        except StorageError:
+            self.discard()
+            raise
+        return Committed(final, self.size, self.digest)
+
+    def discard(self) -> None:
+        self.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = disk.open_new(self._path)
+        return self._descriptor
+
+    def _take(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        if self._check is not None:
+            self._check.feed(chunk)
+        self.size += len(chunk)
+
+
+def clone(source: Path, target: Path, *, sha256: str, modified: datetime | None) -> Committed | None:
+    """A copy of a file under another final name, hashed again. Blocks.
+
+    None where the source is not there, or is not what `sha256` says any more. Raises `StorageError`.
+    """
+    try:
+        reading = open(source, "rb", opener=disk.opener)  # noqa: SIM115 - `Path.open` takes no opener
+    except OSError:
+        return None
+    sink = _Sink(target.with_name(f"{target.name}.partial"), None)
+    with reading:
+        sink.copy(reading)
+    if sink.digest != sha256:
+        sink.discard()
+        return None
+    return sink.commit(target, modified)
+
+
+def _share_blocks(source: int, target: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    clone_request = 0x40049409  # FICLONE in linux/fs.h
+    try:
+        fcntl.ioctl(target, clone_request, source)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""The one place that writes files of an archive: media through `staging`, small files whole, lines appended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+import aiofiles
+
+from . import disk
+from .settings import MIB
+from .staging import Check, Committed, Staged, clone
+from .threads import Threads
+
+THREADS = 16
+
+
+class Store:
+    """The files of one archive. Paths are relative to `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._threads = Threads(THREADS, "disk")
+
+    def close(self) -> None:
+        """Lets go of the threads."""
+        self._threads.close()
+
+    def stage(self, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]) -> Staged:
+        """A new file on its way into a folder. Touches nothing yet."""
+        return Staged(self._threads, self.root, folder, partial_name, make_check)
+
+    async def write(self, path: PurePosixPath, data: bytes) -> None:
+        """Writes a small file whole, atomically and durably. Raises `StorageError`."""
+
+        def step() -> None:
+            disk.write_file(disk.make_folder(self.root, path.parent) / path.name, data)
+
+        await self._threads.hop(step)
+
+    async def append(self, path: PurePosixPath, line: bytes) -> None:
+        """Adds a line to a file that only grows. Raises `StorageError`."""
+        target = disk.find(self.root, path)
+        with disk.storage_errors(target):
+            async with aiofiles.open(target, "ab", opener=disk.opener, executor=self._threads.executor) as file:
+                await file.write(line)
+
+    async def read(self, path: PurePosixPath, *, limit: int = 64 * MIB) -> bytes | None:
+        """The bytes of a small file, at most `limit` of them; None where there is none."""
+        try:
+            async with aiofiles.open(
+                disk.find(self.root, path), "rb", opener=disk.opener, executor=self._threads.executor
+            ) as file:
+                return await file.read(limit)
+        except OSError:
+            return None
+
+    async def sizes(self, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, int | None]:
+        """The size of each file in bytes, None where there is none; no file is opened."""
+
+        def step() -> dict[PurePosixPath, int | None]:
+            return {path: disk.size_of(self.root / path) for path in paths}
+
+        return await self._threads.hop(step)
+
+    async def clone(
+        self, source: PurePosixPath, target: PurePosixPath, *, sha256: str, modified: datetime | None
+    ) -> Committed | None:
+        """A copy of a file of this archive, sharing its blocks where the file system can.
+
+        None where the source is not there, or is not what `sha256` says any more. Raises `StorageError`.
+        """
+
+        def step() -> Committed | None:
+            folder = disk.make_folder(self.root, target.parent)
+            return clone(disk.find(self.root, source), folder / target.name, sha256=sha256, modified=modified)
+
+        return await self._threads.hop(step)
