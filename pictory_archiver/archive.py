@@ -1,0 +1,168 @@
+"""An archive as a folder: where it is, what marks it as one, who holds it, and reading it.
+
+The marker `.pictory-archiver/archive.json` is what makes a folder an archive. One writing run holds it at a time, by
+a lock of the operating system that a crash cannot leave behind. Reading takes no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from . import disk
+from .errors import ArchiveBusy, ConfigError, StorageError
+from .sidecar import BrokenSidecar, Sidecar, parse, schema, timestamp
+
+HIDDEN = PurePosixPath(".pictory-archiver")
+MARKER = HIDDEN / "archive.json"
+CATALOGUE = HIDDEN / "catalogue.sqlite3"
+JOURNAL = HIDDEN / "journal.jsonl"
+SCHEMA = HIDDEN / "sidecar.schema.json"
+README = PurePosixPath("README.txt")
+LOCK = HIDDEN / "lock"
+VERSION = 1
+
+LITTER = frozenset(
+    {".DS_Store", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information"}
+)
+MAX_SIDECAR = 64 * 1024 * 1024
+
+
+class Marker(Struct, frozen=True, kw_only=True):
+    """What makes a folder an archive. `key_fingerprint` is salted; `time_zone` is that of the folders."""
+
+    format: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
+    version: int = VERSION
+    created_at: str
+    time_zone: str
+    key_salt: str
+    key_fingerprint: str | None = None
+
+
+class Archive:
+    """An archive on the disk, for reading."""
+
+    def __init__(self, root: Path, marker: Marker) -> None:
+        self.root = root
+        self.marker = marker
+
+    @classmethod
+    def open(cls, root: Path) -> Archive:
+        """The archive in this folder. Raises `StorageError` where there is none, `ConfigError` for a newer format."""
+        path = root / MARKER
+        try:
+            marker = msgspec.json.decode(path.read_bytes(), type=Marker)
+        except FileNotFoundError:
+            raise StorageError(f"{root} is no archive", hint="is the disk mounted? `sync` makes a new one") from None
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror}", hint="check the disk") from None
+        except msgspec.DecodeError as error:
+            raise StorageError(f"{path} is damaged: {error}", hint="restore this small file from a backup") from None
+        if marker.version > VERSION:
+            raise ConfigError(
+                f"{root} has archive format {marker.version}; this release knows up to {VERSION}",
+                hint="update pictory-archiver; nothing was changed",
+            )
+        return cls(root.resolve(), marker)
+
+    def sidecars(self) -> Iterator[tuple[PurePosixPath, Sidecar | BrokenSidecar]]:
+        """Every sidecar with its path, folder by folder; what is damaged comes as the error that says so."""
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders[:] = sorted(name for name in subfolders if name != str(HIDDEN) and not is_litter(name))
+            for name in sorted(names):
+                if name.endswith(".json") and not name.endswith(".partial.json") and not is_litter(name):
+                    path = Path(folder) / name
+                    with contextlib.suppress(OSError):
+                        relative = PurePosixPath(path.relative_to(self.root).as_posix())
+                        if relative.parts[0] != "library" and path.stat().st_size <= MAX_SIDECAR:
+                            yield relative, read_sidecar(path)
+
+    def videos(self) -> Iterator[tuple[PurePosixPath, Sidecar]]:
+        """Every video that the archive holds something of, with the path of its sidecar."""
+        for path, found in self.sidecars():
+            if isinstance(found, Sidecar):
+                yield path, found
+
+
+def read_sidecar(path: Path) -> Sidecar | BrokenSidecar:
+    """The sidecar in a file, or what is wrong with it. Raises `OSError`, `ConfigError` for a newer format."""
+    with open(path, "rb", opener=disk.opener) as file:
+        data = file.read(MAX_SIDECAR)
+    try:
+        return parse(data)
+    except BrokenSidecar as error:
+        return error
+
+
+def find(start: Path) -> Path | None:
+    """The archive that a folder is in: itself or a parent; None where there is none."""
+    for folder in (start, *start.parents):
+        if (folder / MARKER).is_file():
+            return folder
+    return None
+
+
+def is_litter(name: str) -> bool:
+    """True for what operating systems leave in folders: it counts as nothing."""
+    return name in LITTER or name.startswith("._")
+
+
+@contextlib.contextmanager
+def hold(root: Path, *, time_zone: str, now: datetime) -> Iterator[Archive]:
+    """The archive for writing, made where the folder is missing or empty, and held against other runs.
+
+    Raises `ConfigError` where the folder holds something else, `ArchiveBusy`, `StorageError`.
+    """
+    import filelock
+
+    _refuse_other_folders(root)
+    with disk.storage_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+    root = root.resolve()
+    disk.make_folder(root, HIDDEN)
+    lock = filelock.FileLock(disk.find(root, LOCK), timeout=0)
+    try:
+        with disk.storage_errors(root / LOCK):
+            lock.acquire()
+    except filelock.Timeout:
+        raise ArchiveBusy(f"another run holds {root}", hint="wait for it, or stop it") from None
+    try:
+        if not (root / MARKER).exists():
+            marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
+            disk.write_file(root / SCHEMA, msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
+            write_marker(root, marker)
+        yield Archive.open(root)
+    finally:
+        lock.release()
+
+
+def write_marker(root: Path, marker: Marker) -> None:
+    """Writes the marker. Raises `StorageError`."""
+    disk.write_file(root / MARKER, msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n")
+
+
+def _refuse_other_folders(root: Path) -> None:
+    if (root / MARKER).exists():
+        return
+    with disk.storage_errors(root):
+        try:
+            names = sorted(
+                path.name for path in root.iterdir() if not is_litter(path.name) and path.name != str(HIDDEN)
+            )
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            raise ConfigError(f"{root} is a file, not a folder", hint="name a folder for the archive") from None
+    if names:
+        raise ConfigError(
+            f"{root} is not empty and holds no archive (it holds {names[0]!r})",
+            hint="name an empty folder, or one that is not there yet",
+        )

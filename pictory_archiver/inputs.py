@@ -1,0 +1,135 @@
+"""Inputs of videos: first frames, references, sources of extensions. Settled once the listing is known.
+
+An input that is a file of another video of the archive is linked to it, by id and kind. One from elsewhere is
+downloaded once per address and copied to each video that used it. A lost input never spoils a video.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePosixPath
+
+import msgspec
+
+from .catalogue import Known
+from .download import Job
+from .layout import file_name
+from .models import INPUTS, OUTPUTS, Asset, Slot, Source, Status
+from .plan import is_unsettled, with_assets
+from .pool import Pool
+from .sidecar import say_the_same, timestamp
+from .workshop import Workshop, utc_now
+
+BATCH_OF_VIDEOS = 200
+
+Settled = dict[tuple[str, Slot], Asset]
+
+
+async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, Slot], str], workers: int) -> Settled:
+    """Links, downloads or copies every unsettled input of the videos that this run listed.
+
+    `live_urls` holds the URLs that carry a signature, by video and slot. The answer holds the inputs that were linked
+    or stored. Raises `StorageError`.
+    """
+    await shop.shelf.flush()
+    gained: Settled = {}
+    lost: dict[str, Asset] = {}
+    last = ""
+    while batch := await shop.shelf.ask(shop.shelf.catalogue.with_unsettled_inputs, run, last, BATCH_OF_VIDEOS):
+        last = batch[-1].sidecar.id
+        settled: Settled = {}
+        async with Pool(workers=workers, window=2 * workers) as pool:
+            for address, wanting in _by_address(batch).items():
+                step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
+                await pool.admit(step)
+        for known in batch:
+            await _write(shop, known, settled)
+        await shop.shelf.flush()
+        gained |= {slot: asset for slot, asset in settled.items() if asset.held}
+    return gained
+
+
+def _by_address(batch: list[Known]) -> dict[str, list[tuple[Known, Asset]]]:
+    groups: dict[str, list[tuple[Known, Asset]]] = {}
+    for known in batch:
+        for asset in known.sidecar.assets:
+            if asset.kind in INPUTS and is_unsettled(asset) and asset.url:
+                groups.setdefault(asset.url, []).append((known, asset))
+    return groups
+
+
+async def _settle_address(
+    shop: Workshop,
+    pool: Pool,
+    address: str,
+    wanting: list[tuple[Known, Asset]],
+    live_urls: dict[tuple[str, Slot], str],
+    lost: dict[str, Asset],
+    settled: Settled,
+) -> None:
+    """Settles everything that wants the file of one address."""
+    original = await _held_input(shop, address, wanting, settled)
+    for known, asset in wanting:
+        key = (known.sidecar.id, asset.slot)
+        if key in settled:
+            continue
+        found = await _copied(shop, original, known, asset) if original else None
+        if found is None and address in lost:
+            found = _in_slot(lost[address], asset.slot)
+        if found is None:
+            source = Source(asset.slot, live_urls.get(key, address), address)
+            job = Job(known.sidecar.id, source, known.place, known.created)
+            found = await pool.work(partial(shop.downloader.fetch, job))
+            if found.status is Status.STORED:
+                original = (known.place.path(found.path or ""), found)
+            else:
+                lost[address] = found
+        settled[key] = found
+
+
+async def _held_input(
+    shop: Workshop, address: str, wanting: list[tuple[Known, Asset]], settled: Settled
+) -> tuple[PurePosixPath, Asset] | None:
+    """Links to the output that this address is, where the archive holds it; else the copy that another video has."""
+    holder = await shop.shelf.ask(shop.shelf.catalogue.stored_under, address)
+    if holder is None:
+        return None
+    video_id, kind, index = holder
+    if kind in OUTPUTS:
+        for known, asset in wanting:
+            settled[known.sidecar.id, asset.slot] = Asset(
+                kind=asset.kind,
+                index=asset.index,
+                status=Status.LINKED,
+                path=None,
+                video_id=video_id,
+                asset=kind,
+                url=address,
+            )
+        return None
+    known = (await shop.shelf.ask(shop.shelf.catalogue.known, [video_id]))[video_id]
+    held = next(asset for asset in known.sidecar.assets if asset.slot == Slot(kind, index))
+    return known.place.path(held.path or ""), held
+
+
+async def _copied(shop: Workshop, original: tuple[PurePosixPath, Asset], known: Known, asset: Asset) -> Asset | None:
+    """A copy of a held input for another video; None where the held one is lost or damaged."""
+    path, held = original
+    name = file_name(known.place.stem, asset.slot, path.suffix.removeprefix("."))
+    if known.place.path(name) == path:
+        return None
+    committed = await shop.store.clone(path, known.place.path(name), sha256=held.sha256 or "", modified=known.created)
+    if committed is None:
+        return None
+    return msgspec.structs.replace(_in_slot(held, asset.slot), path=committed.path.name, stored_at=timestamp(utc_now()))
+
+
+def _in_slot(asset: Asset, slot: Slot) -> Asset:
+    return msgspec.structs.replace(asset, kind=slot.kind, index=slot.index or None)
+
+
+async def _write(shop: Workshop, known: Known, settled: Settled) -> None:
+    mine = {slot: asset for (video_id, slot), asset in settled.items() if video_id == known.sidecar.id}
+    sidecar = with_assets(known.sidecar, mine, now=utc_now())
+    if not say_the_same(sidecar, known.sidecar):
+        await shop.write_sidecar(known, sidecar)

@@ -1,0 +1,72 @@
+"""The catalogue made anew from the sidecars, without any request to the network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from .archive import CATALOGUE, Archive
+from .catalogue import Catalogue, DamagedCatalogue, Known
+from .disk import storage_errors
+from .listing_page import created_of
+from .models import Place
+from .sidecar import Sidecar, render
+
+BATCH = 500
+
+
+def open_or_rebuild(archive: Archive) -> tuple[Catalogue, bool]:
+    """The catalogue of a held archive, and whether it was rebuilt. A damaged one is set aside first."""
+    path = archive.root / CATALOGUE
+    existed = path.exists()
+    try:
+        catalogue = Catalogue.open(path)
+        if existed:
+            return catalogue, False
+    except DamagedCatalogue:
+        with storage_errors(path):
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+        catalogue = Catalogue.open(path)
+    fill(catalogue, archive)
+    return catalogue, existed
+
+
+@contextlib.contextmanager
+def for_reading(archive: Archive) -> Iterator[Catalogue]:
+    """The catalogue for looking only; a lost or damaged one is rebuilt in memory, and nothing is written."""
+    try:
+        catalogue = Catalogue.open_read_only(archive.root / CATALOGUE)
+    except DamagedCatalogue:
+        catalogue = Catalogue.in_memory()
+        fill(catalogue, archive)
+    try:
+        yield catalogue
+    finally:
+        catalogue.close()
+
+
+def fill(catalogue: Catalogue, archive: Archive) -> None:
+    """Records every readable sidecar. Of two for one id the higher revision counts."""
+    batch: dict[str, Known] = {}
+    for path, sidecar in archive.videos():
+        earlier = batch.get(sidecar.id) or catalogue.known([sidecar.id]).get(sidecar.id)
+        if earlier is None or earlier.sidecar.revision < sidecar.revision:
+            place = Place(str(path.parent), path.name.removesuffix(".json"))
+            batch[sidecar.id] = known_from(place, sidecar, archive.root / path)
+        if len(batch) >= BATCH:
+            catalogue.record(batch.values())
+            batch.clear()
+    catalogue.record(batch.values())
+
+
+def known_from(place: Place, sidecar: Sidecar, path: Path | None = None) -> Known:
+    """What a sidecar on the disk says, as the catalogue knows it. No listing is known to hold the video."""
+    return Known(
+        place=place,
+        sidecar=sidecar,
+        created=created_of(sidecar.video),
+        sidecar_bytes=path.stat().st_size if path else len(render(sidecar)),
+        listed_run=0,
+    )

@@ -1,0 +1,38 @@
+"""The figures of a run, kept by an observer that passes every event on."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+from .events import BytesReceived, Event, FileStored, Observer
+
+
+class Tally:
+    """Counts. The journey adds what no event tells."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.started = datetime.datetime.now(datetime.UTC)
+        self._clock = time.monotonic()
+        self.pages = self.listed = self.new = self.held = self.updated = self.linked = 0
+        self.files_stored = self.bytes_stored = self.bytes_received = 0
+        self.odd_items = 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, BytesReceived):
+            self.bytes_received += event.count
+        elif isinstance(event, FileStored):
+            self.files_stored += 1
+            self.bytes_stored += event.bytes
+        self._observer(event)
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self._clock
+
+    @property
+    def changed_anything(self) -> bool:
+        """Whether the archive is not what it was before the run."""
+        return bool(self.new or self.updated or self.files_stored or self.linked)

@@ -1,0 +1,114 @@
+"""The tools of one writing run, opened together and closed together. Each gets its own slice of the settings."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from . import __version__
+from .addresses import Guard
+from .api import PictoryApi
+from .archive import Archive, hold, write_marker
+from .catalogue import Known
+from .download import Downloader
+from .events import Observer, Warned
+from .http import Limits, Web, trust_store
+from .key import Key
+from .rebuild import open_or_rebuild
+from .retry import Retrier
+from .settings import Settings
+from .shelf import Shelf
+from .sidecar import Sidecar, render
+from .store import Store
+from .threads import Threads
+
+CLIENT = f"pictory-archiver/{__version__}"
+MAX_REDIRECTS = 5
+
+
+def utc_now() -> datetime.datetime:
+    """The time."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Workshop(msgspec.Struct, frozen=True):
+    """What a run works with."""
+
+    archive: Archive
+    store: Store
+    shelf: Shelf
+    api: PictoryApi
+    downloader: Downloader
+
+    async def write_sidecar(self, known: Known, sidecar: Sidecar) -> None:
+        """Writes the sidecar of a video whose files are in place, and has the catalogue follow."""
+        data = render(sidecar)
+        await self.store.write(known.place.sidecar, data)
+        await self.shelf.add(msgspec.structs.replace(known, sidecar=sidecar, sidecar_bytes=len(data)))
+
+
+def user_agent(settings: Settings) -> str:
+    """The name that this client gives itself."""
+    return settings.api.user_agent or CLIENT
+
+
+@contextlib.asynccontextmanager
+async def connected_api(settings: Settings, key: Key, retrier: Retrier) -> AsyncIterator[PictoryApi]:
+    """The API of an account, for as long as it is needed."""
+    limits = Limits(settings.network.connect_timeout_seconds, settings.download.stall_seconds, 0)
+    tls = trust_store(settings.network.ca_file)
+    web = Web(user_agent=user_agent(settings), tls=tls, limits=limits, guard=None, max_redirects=0)
+    try:
+        yield PictoryApi(web, retrier, settings.api, key.value)
+    finally:
+        await web.close()
+
+
+@contextlib.asynccontextmanager
+async def open_workshop(
+    root: Path, settings: Settings, key: Key, *, allowed_origins: frozenset[str], observer: Observer
+) -> AsyncIterator[Workshop]:
+    """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`."""
+    async with contextlib.AsyncExitStack() as stack:
+        archive = stack.enter_context(hold(root, time_zone=settings.layout.time_zone, now=utc_now()))
+        store = Store(archive.root)
+        stack.callback(store.close)
+        threads = Threads(1, "rebuild")
+        stack.callback(threads.close)
+        catalogue, was_rebuilt = await threads.hop(open_or_rebuild, archive)
+        if was_rebuilt:
+            observer(Warned("the catalogue was damaged: it was rebuilt from the sidecars"))
+        shelf = Shelf(catalogue)
+        stack.callback(shelf.close)
+
+        retrier = Retrier(settings.retry, observer)
+        api = await stack.enter_async_context(connected_api(settings, key, retrier))
+        limits = Limits(
+            settings.network.connect_timeout_seconds, settings.download.stall_seconds, settings.download.min_speed
+        )
+        media = Web(
+            user_agent=user_agent(settings),
+            tls=trust_store(settings.network.ca_file),
+            limits=limits,
+            guard=Guard(allowed_origins),
+            max_redirects=MAX_REDIRECTS,
+        )
+        stack.push_async_callback(media.close)
+        yield Workshop(
+            archive=archive,
+            store=store,
+            shelf=shelf,
+            api=api,
+            downloader=Downloader(media, store, retrier, settings.download, observer, utc_now),
+        )
+
+
+def remember_key(archive: Archive, key: Key) -> None:
+    """Writes the salted fingerprint of the first key that worked into the marker. Raises `StorageError`."""
+    if archive.marker.key_fingerprint is None:
+        fingerprint = key.fingerprint(bytes.fromhex(archive.marker.key_salt))
+        write_marker(archive.root, msgspec.structs.replace(archive.marker, key_fingerprint=fingerprint))
