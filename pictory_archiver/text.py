@@ -1,0 +1,29 @@
+"""Foreign text, made fit for one line of a terminal or a log.
+
+What could move the cursor, colour the screen, start a new line or turn the reading direction is written out
+visibly (`\\x1b`, `\\u202e`); so are lone surrogates, which no UTF-8 stream can carry. All else stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+ELLIPSIS = "…"
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f]"  # C0, DEL, C1: ESC and all line breaks of ASCII
+    "|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f]"  # marks, embeddings, overrides and isolates of direction
+    "|[\u2028\u2029\ufeff\ufff9-\ufffb]"  # line and paragraph separators, invisible marks
+    "|[\ud800-\udfff]"
+)
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """`text` as one harmless line of at most `limit` characters; what was cut off shows as `…`."""
+    shown = _UNSAFE.sub(_escaped, text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + ELLIPSIS
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
