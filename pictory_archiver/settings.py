@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -36,7 +35,7 @@ PathText = Annotated[str, Meta(min_length=1, extra=IS_PATH)]
 Seconds = Annotated[float, Meta(ge=0, le=DAY_SECONDS)]
 Timeout = Annotated[float, Meta(gt=0, le=DAY_SECONDS)]
 Size = Annotated[int, Meta(ge=1, le=PIB, extra=IS_SIZE)]
-SizeOrNone = Annotated[int, Meta(ge=0, le=PIB, extra=IS_SIZE)]
+SizeOrZero = Annotated[int, Meta(ge=0, le=PIB, extra=IS_SIZE)]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +69,7 @@ class Download(Section, frozen=True):
     workers: Annotated[int, Meta(ge=1, le=64)] = 8
     max_image_bytes: Size = 64 * MIB
     max_video_bytes: Size = 16 * GIB
-    min_speed: SizeOrNone = KIB
+    min_speed: SizeOrZero = KIB
     stall_seconds: Timeout = 60.0
 
 
@@ -208,9 +207,12 @@ def _assets(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _ca_file(name: str | None) -> str | None:
     if name is not None:
+        import ssl
+
         try:
-            with Path(name).open("rb") as file:
-                file.read(1)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
+        except ssl.SSLError:
+            raise ValueError("must be a file of certificates in PEM form") from None
         except OSError as error:
             raise ValueError(f"must be a file of certificates that can be read ({error.strerror})") from None
     return name
