@@ -123,7 +123,7 @@ def hold(root: Path, *, time_zone: str, now: datetime) -> Iterator[Archive]:
     """
     import filelock
 
-    _refuse_other_folders(root)
+    refuse_other_folders(root)
     with disk.storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     root = root.resolve()
@@ -149,7 +149,8 @@ def write_marker(root: Path, marker: Marker) -> None:
     disk.write_file(root / MARKER, msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n")
 
 
-def _refuse_other_folders(root: Path) -> None:
+def refuse_other_folders(root: Path) -> None:
+    """Raises `ConfigError` where the folder holds something and is no archive."""
     if (root / MARKER).exists():
         return
     with disk.storage_errors(root):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from msgspec import Struct
 
 from .archive import JOURNAL, README
-from .catalogue import Catalogue, Listing, Problem, Run
+from .catalogue import Listing, Run
 from .errors import ArchiverError
-from .models import INPUTS, Kind, OddItem, Status
-from .plan import is_overdue
+from .ledger import find_unheld
+from .models import Kind, OddItem
 from .readme import render_readme
-from .report import KEPT_FAILURES, FileProblem, Report, exit_status, verdict
+from .report import Report, exit_status, verdict
 from .settings import Settings
 from .sidecar import timestamp
 from .tally import Tally
@@ -31,22 +29,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
     odd: tuple[OddItem, ...]
 
 
-class _Unheld(Struct):
-    """What is not held: the first problems in full, and the number of all."""
-
-    problems: list[FileProblem]
-    problem_count: int
-    lost_inputs: list[FileProblem]
-    lost_input_count: int
-    waiting: int
-    overdue: int
-    complete: int
-
-
 async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Outcome) -> Report:
     """The report of a run, once it is written down. Raises `StorageError`."""
     now = utc_now()
-    unheld = await shop.shelf.ask(_unheld, shop.shelf.catalogue, outcome, now)
+    since = 0 if outcome.is_whole else outcome.run
+    unheld = await shop.shelf.ask(
+        lambda: find_unheld(shop.shelf.catalogue, outcome.wanted, since_run=since, listed_run=outcome.run, now=now)
+    )
+    _, complete = await shop.shelf.ask(lambda: shop.shelf.catalogue.count_videos(since_run=outcome.run))
     error = outcome.error
     report = Report(
         archive=str(shop.archive.root),
@@ -64,7 +54,7 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
         new=tally.new,
         already_held=tally.held,
         updated=tally.updated,
-        complete=unheld.complete,
+        complete=complete,
         files_stored=tally.files_stored,
         files_linked=tally.linked,
         bytes_stored=tally.bytes_stored,
@@ -81,37 +71,6 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
     report = msgspec.structs.replace(report, verdict=verdict(report))
     await _write_down(shop, tally, outcome, report)
     return report
-
-
-def _unheld(catalogue: Catalogue, outcome: Outcome, now: datetime) -> _Unheld:
-    """After a whole listing, of every video that was ever listed; else of those that this run listed."""
-    unheld = _Unheld([], 0, [], 0, 0, 0, 0)
-    waiting: set[str] = set()
-    overdue: set[str] = set()
-    for problem in catalogue.problems(outcome.wanted, since_run=0 if outcome.is_whole else outcome.run):
-        if problem.kind in INPUTS:
-            if problem.status is not Status.PENDING:
-                unheld.lost_input_count += 1
-                unheld.lost_inputs += [_told(problem)][: KEPT_FAILURES - len(unheld.lost_inputs)]
-        elif problem.status is Status.PENDING and problem.url is None and problem.listed_run == outcome.run:
-            (overdue if is_overdue(problem.created, now) else waiting).add(problem.video_id)
-        else:
-            unheld.problem_count += 1
-            unheld.problems += [_told(problem)][: KEPT_FAILURES - len(unheld.problems)]
-    unheld.waiting = len(waiting - overdue)
-    unheld.overdue = len(overdue)
-    _, unheld.complete = catalogue.count_videos(since_run=outcome.run)
-    return unheld
-
-
-def _told(problem: Problem) -> FileProblem:
-    return FileProblem(
-        video_id=problem.video_id,
-        video=str(problem.place.path(problem.place.stem)),
-        kind=problem.kind,
-        status=problem.status,
-        error=problem.error or ("not listed any more" if problem.status is Status.PENDING else None),
-    )
 
 
 async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Report) -> None:

@@ -29,6 +29,12 @@ class VideoPlanned(Struct, frozen=True):
     reason: str
 
 
+class VideosHeld(Struct, frozen=True):
+    """`count` listed videos need nothing: what is held of them is as it should be."""
+
+    count: int
+
+
 class BytesReceived(Struct, frozen=True):
     """`count` more bytes of media arrived."""
 
@@ -82,7 +88,16 @@ class Warned(Struct, frozen=True):
 
 
 Event = (
-    PageListed | VideoPlanned | BytesReceived | FileStored | FileFailed | VideoDone | Retrying | PhaseStarted | Warned
+    PageListed
+    | VideoPlanned
+    | VideosHeld
+    | BytesReceived
+    | FileStored
+    | FileFailed
+    | VideoDone
+    | Retrying
+    | PhaseStarted
+    | Warned
 )
 Observer = Callable[[Event], None]
 

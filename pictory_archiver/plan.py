@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from .listing_page import changed_fields
 from .models import INPUTS, OUTPUTS, Asset, Kind, Slot, Source, Status, Video
+from .settings import INPUTS_WORD
 from .sidecar import Change, Sidecar, is_complete, timestamp
 
 LOOK_BACK = timedelta(days=2)
@@ -116,6 +117,13 @@ def with_assets(before: Sidecar, found: Mapping[Slot, Asset], *, now: datetime) 
     """The sidecar with some of its assets in a new state."""
     assets = _ordered(found.get(asset.slot, asset) for asset in before.assets)
     return msgspec.structs.replace(before, assets=assets, complete=is_complete(assets), archived_at=timestamp(now))
+
+
+def wanted_kinds(words: Iterable[str]) -> frozenset[Kind]:
+    """The kinds of files that the words of the setting `download.assets` ask for; `inputs` stands for three."""
+    names = set(words)
+    inputs = INPUTS if INPUTS_WORD in names else ()
+    return frozenset(kind for kind in OUTPUTS if kind in names).union(inputs)
 
 
 def is_unsettled(asset: Asset) -> bool:

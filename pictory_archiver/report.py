@@ -90,10 +90,10 @@ def verdict(report: Report) -> str:
         return f"Not complete: {', '.join(faults)}. Run it again: what is here is kept, and only the rest is tried."
     whole = len(report.assets) == len(Kind) - 2
     files = "" if whole else f" ({', '.join(report.assets)} only, as asked)"
-    waiting = f" {_count(report.pending, 'video')} still in the making: run it again later." if report.pending else ""
+    waiting = f" {count(report.pending, 'video')} still in the making: run it again later." if report.pending else ""
     if not report.whole_listing:
         return (
-            f"The {_count(report.complete, 'video')} asked for ({report.selection}) {_are(report.complete)} here and "
+            f"The {count(report.complete, 'video')} asked for ({report.selection}) {_are(report.complete)} here and "
             f"verified{files}; this was no full backup.{waiting} Open {report.archive}"
         )
     if report.listed == 0:
@@ -109,7 +109,7 @@ def summary(report: Report) -> list[str]:
     """The lines that a person reads when a run is over; the last one is the verdict."""
     end = "" if report.whole_listing else " (the listing was not read to its end)"
     lines = [
-        f"Listed        {_count(report.listed, 'video')} on {_count(report.pages, 'page')}{end}",
+        f"Listed        {count(report.listed, 'video')} on {count(report.pages, 'page')}{end}",
         f"New           {report.new:,}",
         f"Already held  {report.already_held:,}",
     ]
@@ -124,8 +124,8 @@ def summary(report: Report) -> list[str]:
     lines += [
         f"Files         {report.files_stored:,} stored{linked}, {size(report.bytes_stored)}",
         f"Time          {duration(report.seconds)}{speed}",
-        *_problem_lines("Failed       ", report.problem_count, report.problems),
-        *_problem_lines("Lost inputs  ", report.lost_input_count, report.lost_inputs),
+        *problem_lines("Failed       ", report.problem_count, report.problems),
+        *problem_lines("Lost inputs  ", report.lost_input_count, report.lost_inputs),
     ]
     if report.odd_items:
         lines.append(f"Odd items     {report.odd_items:,} of the listing could not be read (kept in the catalogue)")
@@ -137,9 +137,14 @@ def problem_line(problem: FileProblem) -> str:
     return f"{problem.kind} of {printable(problem.video)}: {problem.status}, {problem.error or 'no reason known'}"
 
 
-def size(count: float) -> str:
+def size(number: float) -> str:
     """Bytes for a person: `48.2 MB`."""
-    return humanize.naturalsize(count, format="%.1f")
+    return humanize.naturalsize(number, format="%.1f")
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: `1 video`, `2,000 videos`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def duration(seconds: float) -> str:
@@ -150,31 +155,28 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def _problem_lines(title: str, count: int, problems: tuple[FileProblem, ...]) -> list[str]:
-    if not count:
+def problem_lines(
+    title: str, number: int, problems: tuple[FileProblem, ...], *, limit: int = SHOWN_FAILURES
+) -> list[str]:
+    """A heading with the number of files that are not held, and the first `limit` of them."""
+    if not number:
         return []
-    shown = problems[:SHOWN_FAILURES]
-    lines = [f"{title} {_count(count, 'file')}", *(f"  {problem_line(problem)}" for problem in shown)]
-    if count > len(shown):
-        lines.append(f"  … and {count - len(shown):,} more (`pictory-archiver status` names them)")
+    shown = problems[:limit]
+    lines = [f"{title} {count(number, 'file')}", *(f"  {problem_line(problem)}" for problem in shown)]
+    if number > len(shown):
+        lines.append(f"  … and {number - len(shown):,} more (`pictory-archiver status` names them)")
     return lines
 
 
 def _faults(report: Report) -> list[str]:
     faults = []
     if report.problem_count:
-        faults.append(f"{_count(report.problem_count, 'file')} of {report.listed:,} videos could not be had")
+        faults.append(f"{count(report.problem_count, 'file')} of {report.listed:,} videos could not be had")
     if report.overdue:
-        faults.append(
-            f"{_count(report.overdue, 'video')} should be finished by now and {_have(report.overdue)} no file"
-        )
+        faults.append(f"{count(report.overdue, 'video')} should be finished by now and {_have(report.overdue)} no file")
     if report.odd_items:
-        faults.append(f"{_count(report.odd_items, 'item')} of the listing could not be read")
+        faults.append(f"{count(report.odd_items, 'item')} of the listing could not be read")
     return faults
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _are(number: int) -> str:

@@ -21,17 +21,17 @@ from .catalogue import Known
 from .conclusion import Outcome, conclude
 from .download import Job
 from .errors import ArchiverError, KeyRefused, ListingError, StorageError
-from .events import Observer, PhaseStarted, VideoDone, VideoPlanned, Warned, silent
+from .events import Observer, PhaseStarted, VideoDone, VideoPlanned, VideosHeld, Warned, silent
 from .inputs import settle_inputs
 from .key import Key
 from .listing import walk
-from .models import INPUTS, OUTPUTS, Asset, Kind, OddItem, Page, Slot, Status
-from .plan import Origin, compose
+from .models import INPUTS, Asset, OddItem, Page, Slot, Status
+from .plan import Origin, compose, wanted_kinds
 from .planner import Planned, Planner
 from .pool import Pool
 from .report import Report
 from .selection import Selection
-from .settings import INPUTS_WORD, Settings
+from .settings import Settings
 from .sidecar import Sidecar, say_the_same, timestamp
 from .tally import Tally
 from .workshop import CLIENT, Workshop, open_workshop, remember_key, utc_now
@@ -45,7 +45,7 @@ async def sync_archive(
     settings: Settings,
     key: Key,
     *,
-    selection: Selection = Selection(),  # noqa: B008 - frozen
+    selection: Selection = Selection(),
     allowed_origins: frozenset[str] = frozenset(),
     observer: Observer = silent,
 ) -> Report:
@@ -60,13 +60,6 @@ async def sync_archive(
         return await _Run(shop, settings, selection, key, tally, run).go()
 
 
-def wanted_kinds(settings: Settings) -> frozenset[Kind]:
-    """The kinds of files that the setting `download.assets` asks for."""
-    words = settings.download.assets
-    inputs = INPUTS if INPUTS_WORD in words else ()
-    return frozenset(kind for kind in OUTPUTS if str(kind) in words).union(inputs)
-
-
 class _Run:
     """One run over one archive."""
 
@@ -79,7 +72,7 @@ class _Run:
         self._key = key
         self._tally = tally
         self._number = number
-        self._wanted = wanted_kinds(settings)
+        self._wanted = wanted_kinds(settings.download.assets)
         self._workers = settings.download.workers
         self._origin = Origin(settings.account, videos_url(settings.api), CLIENT)
         self._planner = Planner(
@@ -134,8 +127,6 @@ class _Run:
             self._error = error
 
     def _note(self, page: Page) -> None:
-        self._tally.pages += 1
-        self._tally.listed += len(page.videos)
         self._tally.odd_items += len(page.odd)
         self._odd += page.odd[: KEPT_ODD_ITEMS - len(self._odd)]
 
@@ -165,7 +156,7 @@ class _Run:
             inputs = (source for source in plan.video.sources if source.slot.kind in INPUTS and is_signed(source.url))
             self._live_urls |= {(plan.video.id, source.slot): source.url for source in inputs}
         if not plan.tasks and _is_true(planned, self._compose(planned, {})):
-            tally.held += 1
+            tally(VideosHeld(1))
             return True
         if plan.tasks:
             if self._fetching == self._selection.limit:

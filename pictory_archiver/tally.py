@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 
-from .events import BytesReceived, Event, FileStored, Observer
+from .events import BytesReceived, Event, FileStored, Observer, PageListed, VideosHeld
 
 
 class Tally:
@@ -25,6 +25,10 @@ class Tally:
         elif isinstance(event, FileStored):
             self.files_stored += 1
             self.bytes_stored += event.bytes
+        elif isinstance(event, PageListed):
+            self.pages, self.listed = event.page, event.videos
+        elif isinstance(event, VideosHeld):
+            self.held += event.count
         self._observer(event)
 
     @property

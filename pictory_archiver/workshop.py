@@ -15,9 +15,11 @@ from .api import PictoryApi
 from .archive import Archive, hold, write_marker
 from .catalogue import Known
 from .download import Downloader
-from .events import Observer, Warned
+from .events import Observer, Warned, silent
 from .http import Limits, Web, trust_store
 from .key import Key
+from .listing import walk
+from .models import Video
 from .rebuild import open_or_rebuild
 from .retry import Retrier
 from .settings import Settings
@@ -66,6 +68,25 @@ async def connected_api(settings: Settings, key: Key, retrier: Retrier) -> Async
         yield PictoryApi(web, retrier, settings.api, key.value)
     finally:
         await web.close()
+
+
+async def list_videos(
+    key: Key, settings: Settings = Settings(), *, observer: Observer = silent
+) -> AsyncIterator[Video]:
+    """Every video that the account of this key lists, newest first, each id once.
+
+    Raises `KeyRefused`, or `ListingError` where the listing cannot be read to its end.
+    """
+    async with connected_api(settings, key, Retrier(settings.retry, observer)) as api:
+        async for page in walk(api.page, observer):
+            for video in page.videos:
+                yield video
+
+
+async def try_key(settings: Settings, key: Key) -> int:
+    """The number of videos on the first page, as a trial of the key. Raises `KeyRefused`, `ListingError`."""
+    async with connected_api(settings, key, Retrier(settings.retry, silent)) as api:
+        return len((await api.page(None)).videos)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,125 @@
+"""The command line: which commands there are, and the short ones. Options become settings, results become words.
+
+Data goes to stdout, progress and messages to stderr. Our errors leave as they are; `__main__` prints them. Heavy
+modules are imported by the commands that use them, so that `--help` and `status` answer at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+
+import click
+
+from . import __version__, config
+from .cli_config import config_group, config_option, init
+from .cli_params import archive_argument, archive_folder, json_text, message
+from .cli_sync import sync
+
+DEMO_VIDEOS = 300
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command explains itself: pictory-archiver COMMAND --help",
+)
+@click.version_option(__version__, "--version", message="pictory-archiver %(version)s")
+def cli() -> None:
+    """Keep a complete, verified copy of the AI Studio videos of a Pictory account.
+
+    Start with `init`, then `sync`. To try it without an account: `demo`.
+    """
+
+
+@cli.command(short_help="Say whether the archive holds everything, and what it does not hold.")
+@archive_argument
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def status(context: click.Context, archive: Path | None, config_file: Path | None, *, as_json: bool) -> None:
+    """Say whether the archive holds everything, and what it does not hold and why.
+
+    It needs no key and no network, changes nothing, and works beside a running sync. The exit status is 0 only if
+    the last listing reached its end and everything on it is held. 3: files are missing; 5: the list is not known.
+    """
+    from .archive import Archive
+    from .ledger import ledger_lines, read_ledger
+
+    settings = config.load({}, config_file=config_file, environ=os.environ).settings
+    ledger = read_ledger(Archive.open(archive_folder(archive, settings)), datetime.datetime.now(datetime.UTC))
+    click.echo(json_text(ledger) if as_json else "\n".join(ledger_lines(ledger)))
+    context.exit(ledger.exit_status)
+
+
+@cli.command(short_help="See it work without an account: archive simulated videos.")
+@click.argument("directory", required=False, type=click.Path(path_type=Path), default=Path("pictory-demo"))
+@click.option("--videos", type=click.IntRange(0, 1_000_000), default=DEMO_VIDEOS, show_default=True, help="How many.")
+@click.option("--no-progress", is_flag=True, help="No bars, also on a terminal.")
+@click.pass_context
+def demo(context: click.Context, directory: Path, videos: int, *, no_progress: bool) -> None:
+    """See it work without an account.
+
+    Starts a simulated Pictory on this computer, with small real videos, and archives it into DIRECTORY (pictory-demo).
+    Run it twice: the second time there is nothing to download.
+    """
+    from .demo import run_demo
+    from .progress import watching
+    from .report import summary
+    from .running import run_until_signal
+
+    message(f"Archiving {videos:,} simulated videos into {directory} …")
+    with watching(quiet=False, verbosity=0, bars=not no_progress, write=message) as observer:
+        report = run_until_signal(run_demo(directory, videos, observer))
+    click.echo("\n".join(summary(report)))
+    click.echo(
+        "These videos came from a simulation on this computer. In the folder, README.txt tells what is where.\n"
+        "For your own videos: pictory-archiver init"
+    )
+    context.exit(report.exit_status)
+
+
+@cli.command(hidden=True)
+@click.option("--videos", type=click.IntRange(0, 1_000_000), default=DEMO_VIDEOS, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--api-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
+@click.option("--cdn-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
+@click.option("--signed", is_flag=True, help="URLs carry a signature that expires.")
+@click.option("--url-lifetime", type=click.FloatRange(min=0), default=3600.0, show_default=True, metavar="SECONDS")
+@click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Before each answer.")
+@click.option(
+    "--faults", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A script of faults, JSON."
+)
+def simulate(
+    videos: int,
+    seed: int,
+    api_port: int,
+    cdn_port: int,
+    url_lifetime: float,
+    latency: float,
+    faults: Path | None,
+    *,
+    signed: bool,
+) -> None:
+    """Run a simulated Pictory on this computer, for developers, until it is stopped.
+
+    Prints the environment variables that make `sync` use it. docs/simulator.md describes the script of faults.
+    """
+    from .demo import run_simulator
+    from .running import run_until_signal
+
+    run_until_signal(
+        run_simulator(
+            videos=videos,
+            seed=seed,
+            ports=(api_port, cdn_port),
+            url_lifetime=url_lifetime if signed else None,
+            latency=latency,
+            faults=faults.read_bytes() if faults else b"[]",
+            tell=click.echo,
+        )
+    )
+
+
+for command in (init, sync, config_group):
+    cli.add_command(command)

@@ -1,0 +1,174 @@
+"""A dry run: what a run would fetch, and why. Writes nothing at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from . import disk
+from .archive import MARKER, Archive, refuse_other_folders
+from .catalogue import Catalogue
+from .events import Observer
+from .key import Key
+from .listing import walk
+from .models import INPUTS, Kind, Slot
+from .plan import is_unsettled, wanted_kinds
+from .planner import Planned, Planner
+from .rebuild import for_reading
+from .report import count, size
+from .retry import Retrier
+from .selection import Selection
+from .settings import Settings
+from .shelf import Shelf
+from .sidecar import timestamp
+from .store import Store
+from .text import printable
+from .workshop import connected_api
+
+
+class Intended(Struct, frozen=True, kw_only=True, tag="video"):
+    """A video of which something would be fetched: which files, and why."""
+
+    video_id: str
+    created: str | None
+    model: str
+    prompt: str
+    path: str
+    files: tuple[str, ...]
+    reason: str
+
+
+class Preview(Struct, frozen=True, kw_only=True, tag="preview"):
+    """What all of it comes to. `bytes_estimated` is taken from what is held; None where nothing is held yet."""
+
+    format: Literal["pictory-archiver/preview"] = "pictory-archiver/preview"
+    version: Literal[1] = 1
+    archive: str
+    selection: str | None
+    pages: int
+    listed: int
+    odd_items: int
+    videos: int
+    files: int
+    bytes_estimated: int | None
+    bytes_free: int
+
+
+async def preview_sync(
+    root: Path,
+    settings: Settings,
+    key: Key,
+    *,
+    selection: Selection,
+    observer: Observer,
+    tell: Callable[[Intended], None],
+) -> Preview:
+    """Lists, plans, and `tell`s of each video that needs something.
+
+    Raises `KeyRefused`, `ListingError`, `ConfigError`, `StorageError`.
+    """
+    pages = listed = odd = videos = 0
+    files: Counter[Kind] = Counter()
+    with ExitStack() as stack:
+        catalogue, zone = _known(root, settings, stack)
+        shelf, store = Shelf(catalogue), Store(root)
+        stack.callback(store.close)
+        stack.callback(shelf.close)
+        planner = Planner(
+            shelf,
+            store,
+            settings.layout,
+            account=settings.account,
+            zone=zone,
+            wanted=wanted_kinds(settings.download.assets),
+        )
+        async with connected_api(settings, key, Retrier(settings.retry, observer)) as api:
+            async for page in walk(api.page, observer):
+                pages, listed, odd = pages + 1, listed + len(page.videos), odd + len(page.odd)
+                chosen = [video for video in page.videos if selection.admits(video)]
+                for planned in await planner.plan(chosen):
+                    slots = _slots(planned)
+                    if slots and videos != selection.limit:
+                        videos += 1
+                        files.update(slot.kind for slot in slots)
+                        tell(_intended(planned, slots))
+                if videos == selection.limit or selection.ends_before(page.videos):
+                    break
+        return Preview(
+            archive=str(root),
+            selection=selection.words(),
+            pages=pages,
+            listed=listed,
+            odd_items=odd,
+            videos=videos,
+            files=files.total(),
+            bytes_estimated=_estimate(catalogue, files),
+            bytes_free=disk.free_space(root),
+        )
+
+
+def intended_line(intended: Intended) -> str:
+    """One video of a dry run, for a person."""
+    day = intended.created[:10] if intended.created else "undated   "
+    prompt = printable(intended.prompt, 60)
+    return f"{day}  {printable(intended.video_id, 40)}  {', '.join(intended.files)}  ({intended.reason})  {prompt}"
+
+
+def preview_lines(preview: Preview) -> list[str]:
+    """The end of a dry run, for a person."""
+    amount = "of unknown size (nothing is held yet to estimate it from)"
+    if preview.bytes_estimated is not None:
+        amount = f"about {size(preview.bytes_estimated)}, estimated from what is held"
+    asked = f" ({preview.selection})" if preview.selection else ""
+    return [
+        f"Listed        {count(preview.listed, 'video')} on {count(preview.pages, 'page')}",
+        f"Would fetch   {count(preview.files, 'file')} of {count(preview.videos, 'video')}{asked}, {amount}",
+        f"Free space    {size(preview.bytes_free)}",
+        f"This was a dry run: nothing was written to {preview.archive}",
+    ]
+
+
+def _known(root: Path, settings: Settings, stack: ExitStack) -> tuple[Catalogue, str]:
+    """What is known already, and the time zone of the folders; of an archive yet to be made nothing is known."""
+    if (root / MARKER).exists():
+        archive = Archive.open(root)
+        return stack.enter_context(for_reading(archive)), archive.marker.time_zone
+    refuse_other_folders(root)
+    catalogue = Catalogue.in_memory()
+    stack.callback(catalogue.close)
+    return catalogue, settings.layout.time_zone
+
+
+def _slots(planned: Planned) -> list[Slot]:
+    plan = planned.plan
+    inputs = [asset.slot for asset in plan.assets if asset.kind in INPUTS and is_unsettled(asset)]
+    return [*(task.source.slot for task in plan.tasks), *inputs]
+
+
+def _intended(planned: Planned, slots: list[Slot]) -> Intended:
+    video = planned.plan.video
+    tried = [asset for asset in planned.plan.assets if asset.kind in INPUTS and asset.error]
+    fallback = f"tried before: {tried[0].error}" if tried else "inputs are not settled yet"
+    return Intended(
+        video_id=video.id,
+        created=timestamp(video.created) if video.created else None,
+        model=video.model,
+        prompt=video.prompt,
+        path=str(planned.place.path(planned.place.stem)),
+        files=tuple(str(slot) for slot in slots),
+        reason=planned.plan.reason or fallback,
+    )
+
+
+def _estimate(catalogue: Catalogue, files: Counter[Kind]) -> int | None:
+    held = {kind: (n, stored) for (kind, status), (n, stored) in catalogue.count_assets().items() if status == "stored"}
+    if not held:
+        return None
+    everything = sum(stored for _, stored in held.values()) / sum(n for n, _ in held.values())
+    mean = {kind: stored / n for kind, (n, stored) in held.items()}
+    return round(sum(number * mean.get(kind, everything) for kind, number in files.items()))

@@ -1,0 +1,204 @@
+"""What a person sees while a run is under way: bars on a terminal, now and then a line elsewhere, or problems only.
+
+Everything goes to stderr. Each view is an observer with an end, and learns of the run by its events alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Never
+
+from .events import (
+    BytesReceived,
+    Event,
+    FileFailed,
+    FileStored,
+    Observer,
+    PageListed,
+    PhaseStarted,
+    Retrying,
+    VideoDone,
+    VideoPlanned,
+    VideosHeld,
+    Warned,
+)
+from .models import Slot
+from .report import size
+from .text import printable
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+LINE_EVERY_SECONDS = 30.0
+WORTH_A_LINE_SECONDS = 5.0
+
+
+class Figures:
+    """The figures that matter, kept up to date by events."""
+
+    def __init__(self) -> None:
+        self.listed = self.done = self.files = self.bytes = 0
+        self.listing_ended = False
+        self.phase = ""
+        self._failed: set[tuple[str, Slot]] = set()
+
+    @property
+    def failed(self) -> int:
+        return len(self._failed)
+
+    def update(self, event: Event) -> None:
+        match event:
+            case PageListed():
+                self.listed, self.listing_ended = event.videos, event.last
+            case VideosHeld():
+                self.done += event.count
+            case VideoDone():
+                self.done += 1
+            case BytesReceived():
+                self.bytes += event.count
+            case FileStored():
+                self.files += 1
+                self._failed.discard((event.video_id, event.slot))
+            case FileFailed():
+                self._failed.add((event.video_id, event.slot))
+            case PhaseStarted():
+                self.phase = event.name
+            case _:
+                pass
+
+
+def log_line(event: Event, verbosity: int) -> str | None:
+    """The line that an event is worth: at 0 what a person should know, at 1 each file and retry, at 2 everything."""
+    match event:
+        case Warned():
+            return f"Warning: {event.message}"
+        case Retrying() if verbosity >= 1 or event.wait >= WORTH_A_LINE_SECONDS:
+            return f"{event.what}: {event.error}; trying again in {event.wait:.0f} s (attempt {event.attempt + 1})"
+        case FileFailed() if verbosity >= 1:
+            return f"{event.slot} of {printable(event.video_id, 60)}: {event.status}, {event.error}"
+        case FileStored() if verbosity >= 1:
+            return f"{event.path}: {size(event.bytes)}"
+        case PageListed() if verbosity >= 2:
+            return f"page {event.page}: {event.videos:,} videos so far" + (", the last page" if event.last else "")
+        case VideoPlanned() if verbosity >= 2:
+            return f"{printable(event.video_id, 60)}: {event.files} files to fetch {event.reason}".rstrip()
+        case VideoDone() if verbosity >= 2:
+            return f"{printable(event.video_id, 60)}: " + ("complete" if event.complete else "not complete")
+        case PhaseStarted() if verbosity >= 2:
+            return event.name
+        case _:
+            return None
+
+
+class Bars:
+    """Two lines at the bottom of a terminal: the videos as a bar, and under it files, bytes, speed and failures.
+
+    Until the listing has ended the number of videos is not known, and the bar says so instead of guessing.
+    """
+
+    def __init__(self, verbosity: int) -> None:
+        from tqdm import tqdm
+
+        self._verbosity = verbosity
+        self._figures = Figures()
+        self._started = time.monotonic()
+        self._videos: tqdm[Never] = tqdm(bar_format="{desc}", file=sys.stderr, leave=False, dynamic_ncols=True)
+        self._files: tqdm[Never] = tqdm(bar_format="{desc}", file=sys.stderr, leave=False, dynamic_ncols=True)
+        self._drawn = 0.0
+        self._draw()
+
+    def __call__(self, event: Event) -> None:
+        figures = self._figures
+        figures.update(event)
+        line = log_line(event, self._verbosity)
+        if line is not None:
+            self._videos.write(line, file=sys.stderr)
+        if isinstance(event, PageListed) and event.last:
+            self._videos.bar_format = "{desc} {n_fmt}/{total_fmt} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]"
+            self._videos.total = figures.listed
+        if time.monotonic() - self._drawn >= self._videos.mininterval:
+            self._draw()
+
+    def close(self) -> None:
+        """Takes the bars away."""
+        self._files.close()
+        self._videos.close()
+
+    def _draw(self) -> None:
+        figures = self._figures
+        now = self._drawn = time.monotonic()
+        if figures.listing_ended:
+            self._videos.n = figures.done
+            self._videos.set_description_str("Videos", refresh=False)
+        else:
+            self._videos.set_description_str(
+                f"Videos {figures.done:,} done, {figures.listed:,} listed so far, the listing goes on", refresh=False
+            )
+        speed = size(figures.bytes / max(now - self._started, 0.1))
+        words = f"Files  {figures.files:,}  {size(figures.bytes)}  {speed}/s  {figures.failed:,} failed"
+        self._files.set_description_str(f"{words}  ({figures.phase})" if figures.phase else words, refresh=False)
+        self._videos.refresh()
+        self._files.refresh()
+
+
+class Lines:
+    """For logs and mails: a dated line every half minute, and what is worth a line of its own."""
+
+    def __init__(self, verbosity: int, write: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._verbosity = verbosity
+        self._write = write
+        self._clock = clock
+        self._figures = Figures()
+        self._last = clock()
+
+    def __call__(self, event: Event) -> None:
+        figures = self._figures
+        figures.update(event)
+        line = log_line(event, self._verbosity)
+        if line is not None:
+            self._say(line)
+        if self._clock() - self._last >= LINE_EVERY_SECONDS:
+            self._last = self._clock()
+            listed = f"{figures.listed:,} videos listed" + ("" if figures.listing_ended else " so far")
+            done = f"{figures.done:,} done, {figures.files:,} files, {size(figures.bytes)}, {figures.failed:,} failed"
+            self._say(f"{listed}, {done}")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _say(self, line: str) -> None:
+        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
+
+
+class Problems:
+    """With --quiet: warnings only."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self._write(f"Warning: {event.message}")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@contextmanager
+def watching(*, quiet: bool, verbosity: int, bars: bool, write: Callable[[str], None]) -> Iterator[Observer]:
+    """The view that fits: bars only on a terminal that is wanted to have them."""
+    view: Bars | Lines | Problems
+    if quiet:
+        view = Problems(write)
+    elif bars and sys.stderr.isatty():
+        view = Bars(verbosity)
+    else:
+        view = Lines(verbosity, write, time.monotonic)
+    try:
+        yield view
+    finally:
+        view.close()
