@@ -138,15 +138,15 @@ def hold(root: Path, *, time_zone: str, now: datetime) -> Iterator[Archive]:
         if not (root / MARKER).exists():
             marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
             disk.write_file(root / SCHEMA, msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
-            write_marker(root, marker)
+            disk.write_file(root / MARKER, render_marker(marker))
         yield Archive.open(root)
     finally:
         lock.release()
 
 
-def write_marker(root: Path, marker: Marker) -> None:
-    """Writes the marker. Raises `StorageError`."""
-    disk.write_file(root / MARKER, msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n")
+def render_marker(marker: Marker) -> bytes:
+    """The marker as it lies on the disk."""
+    return msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n"
 
 
 def refuse_other_folders(root: Path) -> None:

@@ -16,7 +16,8 @@ from msgspec import Struct
 from . import config as configuration
 from .errors import ArchiverError, ConfigError, KeyRefused, ListingError
 from .key import WHERE_TO_GET_ONE, Key, find_key, mask
-from .settings import FIELDS, IS_SIZE, Settings, format_size
+from .setting_rules import FIELDS, format_size
+from .settings import IS_SIZE, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

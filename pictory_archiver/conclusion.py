@@ -94,7 +94,7 @@ async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Re
     await shop.shelf.ask(catalogue.end_run, run, listing, outcome.odd)
     brief = msgspec.structs.replace(report, problems=(), lost_inputs=())
     await shop.store.append(JOURNAL, msgspec.json.encode({"type": "run", **msgspec.to_builtins(brief)}) + b"\n")
-    if tally.changed_anything or not (shop.archive.root / README).exists():
+    if tally.changed_anything or (tally.pages and not (shop.archive.root / README).exists()):
         videos, complete = await shop.shelf.ask(catalogue.count_videos)
         assets = await shop.shelf.ask(catalogue.count_assets)
         text = render_readme(

@@ -20,7 +20,8 @@ from msgspec import Struct, inspect
 
 from .errors import ConfigError, Forbidden
 from .key import mask
-from .settings import FIELDS, GROUPS, IS_PATH, IS_SIZE, MIB, RULES, Field, Settings, parse_size
+from .setting_rules import FIELDS, GROUPS, RULES, Field, parse_size
+from .settings import IS_PATH, IS_SIZE, MIB, Settings
 
 if TYPE_CHECKING:
     import yaml

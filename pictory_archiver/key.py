@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import ConfigError
-from .settings import KIB, Api, command_words
+from .setting_rules import command_words
+from .settings import KIB, Api
 from .text import printable
 
 PREFIX = "pictai_"

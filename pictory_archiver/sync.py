@@ -34,7 +34,7 @@ from .selection import Selection
 from .settings import Settings
 from .sidecar import Sidecar, say_the_same, timestamp
 from .tally import Tally
-from .workshop import CLIENT, Workshop, open_workshop, remember_key, utc_now
+from .workshop import CLIENT, Workshop, open_workshop, utc_now
 
 WINDOW_PER_WORKER = 2
 KEPT_ODD_ITEMS = 1000
@@ -112,16 +112,14 @@ class _Run:
         """Feeds the pool with every listed video that needs anything. A listing that fails ends here, as a fact."""
         try:
             async for page in walk(self._shop.api.page, self._tally):
-                remember_key(self._shop.archive, self._key)
+                await self._shop.remember_key(self._key)
                 self._note(page)
                 chosen = [video for video in page.videos if self._selection.admits(video)]
-                planned = await self._planner.plan(chosen)
+                planned = self._within_limit(await self._planner.plan(chosen))
                 await self._record(planned)
                 for each in planned:
-                    if not await self._take(pool, each):
-                        return
-                if self._selection.ends_before(page.videos):
-                    self._stopped_early = page.next_key is not None
+                    await self._take(pool, each)
+                if self._stopped_early or self._selection.ends_before(page.videos):
                     return
         except (ListingError, KeyRefused) as error:
             self._error = error
@@ -129,6 +127,16 @@ class _Run:
     def _note(self, page: Page) -> None:
         self._tally.odd_items += len(page.odd)
         self._odd += page.odd[: KEPT_ODD_ITEMS - len(self._odd)]
+
+    def _within_limit(self, planned: list[Planned]) -> list[Planned]:
+        """The plans of a page up to the one that goes beyond the limit of videos to fetch."""
+        for position, each in enumerate(planned):
+            if each.plan.tasks:
+                if self._fetching == self._selection.limit:
+                    self._stopped_early = True
+                    return planned[:position]
+                self._fetching += 1
+        return planned
 
     async def _record(self, planned: list[Planned]) -> None:
         """Lets the catalogue know of videos and their places before the first of their files is there."""
@@ -149,27 +157,22 @@ class _Run:
             listed_run=self._number,
         )
 
-    async def _take(self, pool: Pool, planned: Planned) -> bool:
-        """Starts the journey of a video that needs one. False where the limit is reached."""
+    async def _take(self, pool: Pool, planned: Planned) -> None:
+        """Starts the journey of a video, where it needs one."""
         plan, tally = planned.plan, self._tally
         if plan.unsettled:
             inputs = (source for source in plan.video.sources if source.slot.kind in INPUTS and is_signed(source.url))
             self._live_urls |= {(plan.video.id, source.slot): source.url for source in inputs}
-        if not plan.tasks and _is_true(planned, self._compose(planned, {})):
-            tally(VideosHeld(1))
-            return True
-        if plan.tasks:
-            if self._fetching == self._selection.limit:
-                self._stopped_early = True
-                return False
-            self._fetching += 1
+        as_it_stands = self._compose(planned, {})
+        if not plan.tasks and _is_true(planned, as_it_stands):
+            tally(VideosHeld(1) if as_it_stands.complete else VideoDone(plan.video.id, complete=False))
+            return
         if planned.sidecar_bytes is None:
             tally.new += 1
         else:
             tally.updated += 1
         tally(VideoPlanned(plan.video.id, len(plan.tasks), plan.reason))
         await pool.admit(partial(self._archive_video, pool, planned))
-        return True
 
     async def _archive_video(self, pool: Pool, planned: Planned) -> None:
         """Fetches the outputs of one video, then writes its sidecar."""

@@ -12,7 +12,7 @@ import msgspec
 from . import __version__
 from .addresses import Guard
 from .api import PictoryApi
-from .archive import Archive, hold, write_marker
+from .archive import MARKER, Archive, hold, render_marker
 from .catalogue import Known
 from .download import Downloader
 from .events import Observer, Warned, silent
@@ -45,6 +45,14 @@ class Workshop(msgspec.Struct, frozen=True):
     shelf: Shelf
     api: PictoryApi
     downloader: Downloader
+
+    async def remember_key(self, key: Key) -> None:
+        """Writes the salted fingerprint of the first key that worked into the marker."""
+        marker = self.archive.marker
+        if marker.key_fingerprint is None:
+            fingerprint = key.fingerprint(bytes.fromhex(marker.key_salt))
+            self.archive.marker = msgspec.structs.replace(marker, key_fingerprint=fingerprint)
+            await self.store.write(MARKER, render_marker(self.archive.marker))
 
     async def write_sidecar(self, known: Known, sidecar: Sidecar) -> None:
         """Writes the sidecar of a video whose files are in place, and has the catalogue follow."""
@@ -126,10 +134,3 @@ async def open_workshop(
             api=api,
             downloader=Downloader(media, store, retrier, settings.download, observer, utc_now),
         )
-
-
-def remember_key(archive: Archive, key: Key) -> None:
-    """Writes the salted fingerprint of the first key that worked into the marker. Raises `StorageError`."""
-    if archive.marker.key_fingerprint is None:
-        fingerprint = key.fingerprint(bytes.fromhex(archive.marker.key_salt))
-        write_marker(archive.root, msgspec.structs.replace(archive.marker, key_fingerprint=fingerprint))

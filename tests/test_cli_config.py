@@ -20,7 +20,8 @@ from pictory_archiver import cli_config, config, workshop
 from pictory_archiver.cli_config import ConfigReport, config_group, init
 from pictory_archiver.errors import ArchiverError, ConfigError, KeyRefused, ListingError, StorageError
 from pictory_archiver.key import MASK, Key, find_key
-from pictory_archiver.settings import FIELDS, Settings
+from pictory_archiver.setting_rules import FIELDS
+from pictory_archiver.settings import Settings
 
 SECRET = "5ecre7Key"
 TEXT = f"pictai_{SECRET}"

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from pictory_archiver.config import VARIABLES, Loaded, allow_origins, load
 from pictory_archiver.errors import ConfigError
-from pictory_archiver.settings import FIELDS, GIB, KIB, MIB, RULES, Settings, format_size, parse_size
+from pictory_archiver.setting_rules import FIELDS, RULES, format_size, parse_size
+from pictory_archiver.settings import GIB, KIB, MIB, Settings
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 SECRET = "pictai_5ecre7Key"
