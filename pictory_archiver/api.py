@@ -1,18 +1,20 @@
 """The Pictory API as this program uses it: one page of generated videos at a time (source: docs.pictory.ai).
 
 The key goes into the `Authorization` header of requests to the API's own origin, raw, and nowhere else: redirects
-are not followed. Tokens are opaque and go back exactly as they came. One request is in flight, and requests keep
-a distance.
+are not followed, and where an answer quotes the key it is masked before anything is read from it. Tokens are opaque
+and go back exactly as they came. One request is in flight, and requests keep a distance.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from urllib.parse import quote, urlsplit
 
 from .errors import ArchiverError, BrokenBody, Forbidden, HttpStatus, KeyRefused, ListingError, Unreachable, WebError
 from .http import Answer, Web
+from .key import MASK, spelled_in_json
 from .listing_page import parse_page
 from .models import Page
 from .retry import Retrier
@@ -21,7 +23,8 @@ from .text import printable
 
 VIDEOS = "/v1/aistudio/videos"
 KEY_PAGE = "app.pictory.ai/api-access"
-CLOUDFLARE_BLOCK = b"1010"
+CLOUDFLARE_BLOCK = re.compile(rb"\A\s*<|error.code\W{0,4}1\d{3}|cloudflare", re.IGNORECASE)
+"""What the body of a 403 looks like that Cloudflare's bot protection gave, not the API."""
 
 
 class PictoryApi:
@@ -32,6 +35,7 @@ class PictoryApi:
         self._retrier = retrier
         self._settings = settings
         self._headers = {"Authorization": key, "Accept": "application/json"}
+        self._key_quoted = spelled_in_json(key)
         self._url = videos_url(settings)
         self._host = urlsplit(self._url).netloc
         self._turn = asyncio.Lock()
@@ -46,7 +50,7 @@ class PictoryApi:
         try:
             return await self._retrier.run(lambda: self._attempt(url), host=self._host, what="page of the listing")
         except WebError as error:
-            raise _explained(error) from error
+            raise self._explained(error, is_first=token is None) from error
 
     async def _attempt(self, url: str) -> Page:
         async with self._turn:
@@ -64,10 +68,28 @@ class PictoryApi:
     async def _body(self, answer: Answer) -> bytes:
         if answer.status != 200:
             raise await answer.refusal()
-        body = await answer.read(self._settings.max_page_bytes)
+        body = self._masked(await answer.read(self._settings.max_page_bytes))
         if body.lstrip()[:1] == b"<":
             raise BrokenBody("the API answered with an HTML page (a login page of this network?)")
         return body
+
+    def _explained(self, error: WebError, *, is_first: bool) -> ArchiverError:
+        """What an answer of the API means for the run, in words for a person."""
+        if isinstance(error, HttpStatus):
+            return _explained_status(error, self._said(error.body), is_first=is_first)
+        hint = "check the connection and run it again: what is here stays, and the run goes on from there"
+        if isinstance(error, Forbidden):
+            hint = "behind a proxy that inspects TLS, name its certificate in the setting network.ca_file"
+        said = self._masked(str(error).encode()).decode()
+        return ListingError(f"the API could not be read: {said}", hint=hint)
+
+    def _masked(self, text: bytes) -> bytes:
+        return self._key_quoted.sub(MASK.encode(), text)
+
+    def _said(self, body: bytes) -> str:
+        """The beginning of an answer for a person. A page of HTML says nothing."""
+        text = self._masked(body).decode("utf-8", "replace").strip()
+        return f": {printable(text, 80)}" if text and not text.startswith("<") else ""
 
 
 def videos_url(settings: Api) -> str:
@@ -75,33 +97,23 @@ def videos_url(settings: Api) -> str:
     return settings.base_url.rstrip("/") + VIDEOS
 
 
-def _explained(error: WebError) -> ArchiverError:
-    """What an answer of the API means for the run, in words for a person."""
-    if isinstance(error, HttpStatus):
-        return _explained_status(error)
-    hint = "check the connection and run it again: what is here stays, and the run goes on from there"
-    if isinstance(error, Forbidden):
-        hint = "behind a proxy that inspects TLS, name its certificate in the setting network.ca_file"
-    return ListingError(f"the API could not be read: {error}", hint=hint)
-
-
-def _explained_status(error: HttpStatus) -> ArchiverError:
-    html = error.body.lstrip()[:1] == b"<"
-    if error.status == 401 or (error.status == 403 and not html and CLOUDFLARE_BLOCK not in error.body):
+def _explained_status(error: HttpStatus, said: str, *, is_first: bool) -> ArchiverError:
+    blocked = error.status == 403 and CLOUDFLARE_BLOCK.search(error.body)
+    if error.status in (401, 403) and not blocked:
         return KeyRefused(
             f"the API refused the key (HTTP {error.status})",
             hint="the key is wrong or was replaced, or the subscription may have ended. The archive is untouched, and "
             f"looking at it and verifying it go on without a key. Keys are made at {KEY_PAGE}",
         )
-    if error.status == 403:
+    if blocked:
         return ListingError(
             "the API's bot protection (Cloudflare) blocked this client or its User-Agent; the key was not judged",
             hint="set another User-Agent in the setting api.user_agent, or try from another network",
         )
+    pause = f", and asks to wait {error.retry_after:,.0f} s" if error.retry_after else ""
     if error.status == 429:
-        pause = f", and asks to wait {error.retry_after:.0f} s" if error.retry_after else ""
         return ListingError(f"the API limits the rate of requests (HTTP 429){pause}", hint="run it again later")
-    said = printable(error.body.decode("utf-8", "replace"), 80)
     if 500 <= error.status <= 599:
-        return ListingError(f"the API is in trouble (HTTP {error.status}): {said}", hint="run it again later")
-    return ListingError(f"the API answered HTTP {error.status}: {said}", hint="check the setting api.base_url")
+        return ListingError(f"the API is in trouble (HTTP {error.status}){pause}{said}", hint="run it again later")
+    hint = "check the setting api.base_url" if is_first else "run it again: the listing starts anew"
+    return ListingError(f"the API answered HTTP {error.status}{said}", hint=hint)

@@ -84,6 +84,13 @@ def mask(text: str) -> str:
     return printable(_LOOKS_LIKE_A_KEY.sub(MASK, text), MAX_LINE)
 
 
+def spelled_in_json(key: str) -> re.Pattern[bytes]:
+    """Finds a key in JSON text, also where its characters are escaped."""
+    return re.compile(
+        "".join(rf"(?:\\?{re.escape(each)}|\\u00{ord(each):02x})" for each in key).encode(), re.IGNORECASE
+    )
+
+
 def find_key(settings: Api, environ: Mapping[str, str]) -> Key | None:
     """The key of `PICTORY_API_KEY`, else of the key file, else of the key command; None where none is set.
 

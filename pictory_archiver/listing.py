@@ -1,8 +1,8 @@
 """The walk over the pages of a listing, and the rules by which one makes sense.
 
 Of duplicate ids the first wins, so an item that moves from one page to the next during the walk is met once. A token
-that was met before, or 50 pages in a row without a new id, would go on for ever: the listing makes no sense and ends.
-An empty page with a token is no end.
+that was met before (the page is asked for once more before that is believed), or 50 pages in a row without a new id,
+would go on for ever: the listing makes no sense and ends. An empty page with a token is no end.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ async def walk(fetch: Callable[[str | None], Awaitable[Page]], observer: Observe
     number, stale = 0, 0
     while True:
         page = await fetch(token)
+        if page.next_key in tokens:
+            page = await fetch(token)
         number += 1
         fresh = _not_seen(page.videos, seen)
         stale = 0 if fresh else stale + 1

@@ -1,10 +1,10 @@
 """When a request is made again: the one owner of retries.
 
 Rules: at most `tries` attempts for errors that say they are retryable; the n-th wait is drawn between the wait
-before it and a ceiling that doubles, so waits grow and no two workers march in step; a server's Retry-After
-replaces the draw and is honoured up to a limit, beyond which the error stands. A host that answered 429, or named
-a pause, is left alone by everybody until the pause is over. All retries of a run share one budget, so that a dead
-service is not hammered.
+before it and a ceiling that doubles, so waits grow and no two workers march in step; a server's Retry-After makes
+the wait longer, never shorter, up to a limit beyond which the error stands. A host that answered 429, or named a
+pause, is left alone by everybody until the pause is over, also where the attempt was the last. All retries of a run
+share one budget, so that a dead service is not hammered.
 """
 
 from __future__ import annotations
@@ -61,7 +61,12 @@ class Retrier:
 
         async def when_allowed() -> T:
             await self._wait_for(host)
-            return await attempt()
+            try:
+                return await attempt()
+            except WebError as error:
+                if error.retryable and not self._asks_too_much(error):
+                    self._pause(host, error.retry_after or 0.0)
+                raise
 
         retrying = AsyncRetrying(
             sleep=self._sleep,
@@ -75,9 +80,7 @@ class Retrier:
 
     def may_retry(self, error: WebError) -> bool:
         """Whether this error is worth another attempt, and the run's budget still has one."""
-        if not error.retryable:
-            return False
-        if (error.retry_after or 0) > self._policy.max_retry_after_seconds:
+        if not error.retryable or self._asks_too_much(error):
             return False
         return self._retries < max(BUDGET_FLOOR, BUDGET_SHARE * self._requests)
 
@@ -85,10 +88,16 @@ class Retrier:
         self._retries += 1
         error = _error_of(state)
         wait = state.upcoming_sleep
-        if error.retry_after is not None or (isinstance(error, HttpStatus) and error.status == TOO_MANY_REQUESTS):
-            self._paused_until[host] = max(self._paused_until.get(host, 0.0), self._clock() + wait)
+        if isinstance(error, HttpStatus) and error.status == TOO_MANY_REQUESTS:
+            self._pause(host, wait)
         event: Event = Retrying(what=what, error=str(error), attempt=state.attempt_number, wait=wait)
         self._observer(event)
+
+    def _asks_too_much(self, error: WebError) -> bool:
+        return (error.retry_after or 0.0) > self._policy.max_retry_after_seconds
+
+    def _pause(self, host: str, seconds: float) -> None:
+        self._paused_until[host] = max(self._paused_until.get(host, 0.0), self._clock() + seconds)
 
     async def _wait_for(self, host: str) -> None:
         while (left := self._paused_until.get(host, 0.0) - self._clock()) > 0:
@@ -127,9 +136,8 @@ class _GrowingWait(wait_base):
         self._rng = rng
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        asked = _error_of(retry_state).retry_after
-        if asked is not None:
-            return asked
+        asked = _error_of(retry_state).retry_after or 0.0
         floor = max(self._policy.min_wait_seconds, retry_state.upcoming_sleep)
         ceiling = self._policy.min_wait_seconds * 2.0 ** (retry_state.attempt_number + 1)
-        return min(self._rng.uniform(floor, max(floor, ceiling)), self._policy.max_wait_seconds)
+        drawn = self._rng.uniform(floor, max(floor, ceiling))
+        return max(asked, min(drawn, self._policy.max_wait_seconds))

@@ -56,7 +56,7 @@ async def sync_archive(
     """
     tally = Tally(observer)
     async with open_workshop(root, settings, key, allowed_origins=allowed_origins, observer=tally) as shop:
-        run = await shop.shelf.ask(shop.shelf.catalogue.begin_run, timestamp(tally.started))
+        run = await shop.shelf.ask(shop.shelf.catalogue.logbook.begin_run, timestamp(tally.started))
         return await _Run(shop, settings, selection, key, tally, run).go()
 
 
@@ -225,7 +225,8 @@ class _Run:
             self._tally(Warned(f"no fresh links for files that were denied: {error}"))
 
     async def _settle_inputs(self) -> None:
-        if self._wanted.isdisjoint(INPUTS):
+        """After a listing that failed the inputs wait: they may be files of videos that it did not come to."""
+        if self._error or self._wanted.isdisjoint(INPUTS):
             return
         self._tally(PhaseStarted("first frames, references and other inputs"))
         gained = await settle_inputs(self._shop, run=self._number, live_urls=self._live_urls, workers=self._workers)

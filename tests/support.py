@@ -21,7 +21,7 @@ from pictory_archiver.models import OUTPUTS, Kind, Status
 from pictory_archiver.sidecar import Sidecar, schema
 from pictory_archiver.simulator import DEFAULT_KEY, Simulator
 
-FAST = {
+FAST: dict[str, Any] = {
     "api": {"pause_seconds": 0},
     "retry": {"min_wait_seconds": 0.01, "max_wait_seconds": 0.05},
 }
@@ -62,7 +62,6 @@ class Program:
     key: str | None = DEFAULT_KEY
     settings: dict[str, Any] = field(default_factory=lambda: dict(FAST))
     env: dict[str, str] = field(default_factory=dict)
-    is_developing: bool = True
 
     @classmethod
     def of(cls, simulator: Simulator, home: Path, **more: Any) -> Program:
@@ -86,9 +85,8 @@ class Program:
         }
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """The command line as the operating system gets it; in development mode Python tells of what was leaked."""
-        python = [sys.executable, *(["-X", "dev"] if self.is_developing else [])]
-        return [*python, "-m", "pictory_archiver", *map(str, arguments)]
+        """The command line as the operating system gets it. Python tells of what was leaked."""
+        return [sys.executable, "-W", "default", "-m", "pictory_archiver", *map(str, arguments)]
 
     def run(self, *arguments: str | Path, **more: Any) -> Outcome:
         """Runs a command to its end."""
