@@ -7,6 +7,7 @@ again. Nothing but a `StorageError` leaves this room: a file that could not be h
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from . import layout
+from .addresses import origin
 from .errors import BrokenBody, HttpStatus, Unacceptable, Unreachable, WebError
 from .events import BytesReceived, FileFailed, FileStored, Observer
 from .http import Answer, Web
-from .media import AnyMediaCheck, MediaCheck, expected
+from .media import AnyMediaCheck, MediaCheck
+from .media_types import expected
 from .models import OUTPUTS, Asset, Kind, Place, Slot, Source, Status
 from .retry import Retrier
 from .settings import MIB, Download
@@ -32,6 +35,7 @@ RESUMABLE_ABOVE = 16 * MIB
 MARK_EVERY = 16 * MIB
 VIDEO_KINDS = (Kind.VIDEO, Kind.EXTEND_SOURCE)
 
+_STRONG_ETAG = re.compile(r'"[!#-~]*"')
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -57,7 +61,6 @@ class _Transfer(Struct):
     job: Job
     staged: Staged
     version: _Version | None = None
-    marked: int = 0
     reopened: bool = False
 
 
@@ -92,16 +95,18 @@ class Downloader:
         try:
             asset = await self._retrier.run(
                 lambda: self._attempt(transfer),
-                host=urlsplit(job.source.url).netloc,
+                host=_host(job.source.url),
                 what=f"{slot} of {printable(job.video_id, 60)}",
             )
         except WebError as error:
             asset = _failure(job.source, error)
+            if asset.status is Status.MISSING:
+                await staged.restart()
             self._observer(FileFailed(job.video_id, slot, asset.status, asset.error or ""))
         else:
             self._observer(FileStored(job.video_id, slot, str(job.place.path(asset.path or "")), asset.bytes or 0))
         finally:
-            await (staged.close() if transfer.marked else staged.restart())
+            await staged.close()
         return asset
 
     async def _attempt(self, transfer: _Transfer) -> Asset:
@@ -119,18 +124,14 @@ class Downloader:
         except (Unreachable, HttpStatus):
             raise
         except WebError:
-            transfer.version, transfer.marked = None, 0
+            transfer.version = None
             await staged.restart()
             raise
 
     async def _take_up(self, transfer: _Transfer) -> None:
         point = await transfer.staged.reopen()
-        if point is None:
-            return
-        if point.address == transfer.job.source.address:
-            transfer.version, transfer.marked = _Version(point.etag, point.total), point.offset
-        else:
-            await transfer.staged.restart()
+        if point and point.address == transfer.job.source.address and _STRONG_ETAG.fullmatch(point.etag):
+            transfer.version = _Version(point.etag, point.total)
 
     async def _receive(self, transfer: _Transfer, answer: Answer) -> None:
         """Takes the whole body. Raises `WebError`s; what was taken before an `Unreachable` is good."""
@@ -140,7 +141,7 @@ class Downloader:
             total = _fitting_range(transfer, answer)
         elif answer.status == 200:
             total = answer.length
-            transfer.version, transfer.marked = _version(answer), 0
+            transfer.version = _version(answer)
             await staged.restart()
         elif answer.status == 416:
             raise BrokenBody("the server refused to go on where the transfer had stopped")
@@ -149,17 +150,21 @@ class Downloader:
         cap = self._cap(transfer.job.source.slot.kind)
         if (total or 0) > cap:
             raise Unacceptable(f"larger than the limit of {cap:,} bytes")
-        async for block in answer.blocks():
-            if staged.size + len(block) > cap:
-                raise Unacceptable(f"larger than the limit of {cap:,} bytes")
-            await staged.write(block)
-            self._observer(BytesReceived(len(block)))
-            version = transfer.version
-            if version and version.total > RESUMABLE_ABOVE and staged.size - transfer.marked >= MARK_EVERY:
-                await staged.mark(transfer.job.source.address, version.etag, version.total)
-                transfer.marked = staged.size
+        async with contextlib.aclosing(answer.blocks()) as blocks:
+            async for block in blocks:
+                if staged.size + len(block) > cap:
+                    raise Unacceptable(f"larger than the limit of {cap:,} bytes")
+                await staged.write(block)
+                self._observer(BytesReceived(len(block)))
+                version = transfer.version
+                if version and _is_worth_a_mark(staged, version):
+                    await staged.mark(transfer.job.source.address, version.etag, version.total)
+                if staged.size == total:
+                    break  # however the connection ends, all of it is here
         if total is not None and staged.size < total:
             raise Unreachable(f"cut off after {staged.size:,} of {total:,} bytes")
+        if total is not None and staged.size > total:
+            raise BrokenBody(f"{staged.size:,} bytes where {total:,} were announced")
         if staged.size == 0:
             raise BrokenBody("an empty file")
 
@@ -210,9 +215,18 @@ def _conditions(transfer: _Transfer) -> dict[str, str]:
     return {"Range": f"bytes={transfer.staged.size}-", "If-Range": transfer.version.etag}
 
 
+def _host(url: str) -> str:
+    """The host that a 429 is about. Raises `Forbidden` where the URL names none."""
+    return urlsplit(origin(url)).netloc
+
+
+def _is_worth_a_mark(staged: Staged, version: _Version) -> bool:
+    return version.total > RESUMABLE_ABOVE and staged.marked + MARK_EVERY <= staged.size < version.total
+
+
 def _version(answer: Answer) -> _Version | None:
     etag = answer.headers.get("ETag", "")
-    if answer.length is None or not etag.startswith('"'):
+    if answer.length is None or not _STRONG_ETAG.fullmatch(etag):
         return None
     return _Version(etag, answer.length)
 
@@ -228,7 +242,7 @@ def _fitting_range(transfer: _Transfer, answer: Answer) -> int:
         version.total - 1,
         version.total,
     )
-    if not fits or answer.headers.get("ETag", version.etag) != version.etag:
+    if not fits or answer.headers.get("ETag") != version.etag:
         raise BrokenBody("a part of the file was sent that does not fit what is here")
     return version.total
 

@@ -14,7 +14,7 @@ import ssl
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from socket import AddressFamily
 
@@ -66,13 +66,15 @@ class Answer:
         """The announced length of the body in bytes; None where none was announced."""
         return self._response.content_length
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes. Raises `Unreachable` where it is cut off, stalls or drips."""
         waited, received = 0.0, 0
         while True:
             before = time.monotonic()
             with _our_errors(self._limits):
-                block = await self._response.content.readany()
+                # A timeout of our own: aiohttp 3.14 waits for ever behind a chunk that is malformed.
+                async with asyncio.timeout(self._limits.stall):
+                    block = await self._response.content.readany()
             if not block:
                 return
             yield block
@@ -96,10 +98,11 @@ class Answer:
         """This answer as an error, with the beginning of its body."""
         body = b""
         with contextlib.suppress(Unreachable):
-            async for block in self.blocks():
-                body += block[:ERROR_BODY]
-                if len(body) >= ERROR_BODY:
-                    break
+            async with contextlib.aclosing(self.blocks()) as blocks:
+                async for block in blocks:
+                    body += block[:ERROR_BODY]
+                    if len(body) >= ERROR_BODY:
+                        break
         pause = retry_after_seconds(self.headers.get("Retry-After"), now=time.time())
         return HttpStatus(self.status, body=body[:ERROR_BODY], retry_after=pause)
 
@@ -140,7 +143,7 @@ class Web:
                 location = response.headers.get("Location")
                 if response.status not in REDIRECTS or location is None:
                     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-                    if encoding not in IDENTITY:
+                    if response.ok and encoding not in IDENTITY:
                         raise Unacceptable(
                             f"the answer is encoded ({printable(encoding, 20)}), which was not asked for"
                         )
@@ -181,6 +184,8 @@ class Web:
                 auto_decompress=False,
                 read_bufsize=READ_BUFFER,
             )
+            # aiohttp would repeat a request whose connection broke, at once and unseen: retries have one owner here.
+            session._retry_connection = False
             if proxied:
                 self._proxied = session
             else:
@@ -233,7 +238,9 @@ def _parsed(url: str) -> yarl.URL:
         raise Unacceptable("the URL holds control characters")
     as_given = url.isascii() and " " not in url
     try:
-        return yarl.URL(url, encoded=as_given)
+        parsed = yarl.URL(url, encoded=as_given)
+        _ = parsed.port  # only now are host and port looked at
+        return parsed
     except ValueError:
         raise Unacceptable("the URL is malformed") from None
 
@@ -245,9 +252,11 @@ def _our_errors(limits: Limits) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unreachable(f"no byte within {limits.stall:g} s") from None
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
-        reason = printable(str(getattr(error, "os_error", None) or error), 120)
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = printable(str(error.certificate_error), 120)
         raise Forbidden(f"the server's certificate is not trusted: {reason}") from None
+    except (aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
+        raise Unreachable(f"the TLS connection failed: {printable(str(error.reason or error), 80)}") from None
     except aiohttp.ClientConnectorDNSError as error:
         raise Unreachable(f"the name {printable(error.host, 80)} was not found") from None
     except aiohttp.ClientConnectorError as error:

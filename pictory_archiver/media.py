@@ -17,114 +17,17 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Generator
-from enum import StrEnum
 from typing import TypeVar
 
-from msgspec import Struct
-
 from .errors import BrokenBody, Unacceptable
-from .models import Kind
+from .media_types import HEAD, Family, MediaType, sniff, stranger
 
-HEAD = 512
 LEAST = 16  # a file of fewer bytes is not of any type, whatever it begins like
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
 
-
-class Family(StrEnum):
-    """How the structure of a type is checked."""
-
-    MP4 = "mp4"
-    JPEG = "jpeg"
-    PNG = "png"
-    OTHER = "other"
-
-
-class MediaType(Struct, frozen=True):
-    """A type of image or video. `name` is for messages."""
-
-    family: Family
-    extension: str
-    content_type: str
-    name: str
-
-    @property
-    def is_video(self) -> bool:
-        return self.content_type.startswith("video/")
-
-
-JPEG = MediaType(Family.JPEG, "jpg", "image/jpeg", "a JPEG image")
-PNG = MediaType(Family.PNG, "png", "image/png", "a PNG image")
-MP4 = MediaType(Family.MP4, "mp4", "video/mp4", "an MP4 video")
-M4V = MediaType(Family.MP4, "m4v", "video/x-m4v", "an M4V video")
-MOV = MediaType(Family.MP4, "mov", "video/quicktime", "a QuickTime movie")
-THREEGP = MediaType(Family.MP4, "3gp", "video/3gpp", "a 3GP video")
-AVIF = MediaType(Family.OTHER, "avif", "image/avif", "an AVIF image")
-HEIC = MediaType(Family.OTHER, "heic", "image/heic", "a HEIC image")
-GIF = MediaType(Family.OTHER, "gif", "image/gif", "a GIF image")
-WEBP = MediaType(Family.OTHER, "webp", "image/webp", "a WebP image")
-BMP = MediaType(Family.OTHER, "bmp", "image/bmp", "a BMP image")
-TIFF = MediaType(Family.OTHER, "tiff", "image/tiff", "a TIFF image")
-WEBM = MediaType(Family.OTHER, "webm", "video/webm", "a WebM video")
-MKV = MediaType(Family.OTHER, "mkv", "video/x-matroska", "a Matroska video")
-AVI = MediaType(Family.OTHER, "avi", "video/x-msvideo", "an AVI video")
-
-_BRANDS = {
-    b"avif": AVIF,
-    b"avis": AVIF,
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), HEIC),
-    b"qt  ": MOV,
-    b"M4V ": M4V,
-    **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gp7"), THREEGP),
-}
-_SIGNATURES = (
-    (re.compile(rb"(?s)\xff\xd8\xff"), JPEG),
-    (re.compile(rb"(?s)\x89PNG\r\n\x1a\n"), PNG),
-    (re.compile(rb"(?s)GIF8[79]a"), GIF),
-    (re.compile(rb"(?s)RIFF....WEBP"), WEBP),
-    (re.compile(rb"(?s)RIFF....AVI "), AVI),
-    (re.compile(rb"(?s)BM....\0\0\0\0"), BMP),
-    (re.compile(rb"(?s)II\*\0|MM\0\*"), TIFF),
-    (re.compile(rb"(?s)\x1aE\xdf\xa3.{0,64}?webm"), WEBM),
-    (re.compile(rb"(?s)\x1aE\xdf\xa3.{0,64}?matroska"), MKV),
-)
-_STRANGERS = (
-    (re.compile(rb"<(?:!doctype html|html|head|body|script|title|!--)"), "an HTML page"),
-    (re.compile(rb"<"), "an XML document"),
-    (re.compile(rb"[{\[]"), "a JSON document"),
-    (re.compile(rb"%pdf"), "a PDF document"),
-    (re.compile(rb"\x1f\x8b"), "gzip-compressed data"),
-    (re.compile(rb"[\t\r\n -~]{32}"), "a text"),
-)
 _WANTED_NAMES = {Family.MP4: "an MP4", Family.JPEG: "a JPEG", Family.PNG: "a PNG"}
-_EXPECTED = {
-    Kind.VIDEO: Family.MP4,
-    Kind.THUMBNAIL: Family.JPEG,
-    Kind.PREVIEW: Family.JPEG,
-    Kind.LAST_FRAME: Family.PNG,
-}
-
-
-def expected(kind: Kind) -> Family:
-    """The family that an output must be of."""
-    return _EXPECTED[kind]
-
-
-def sniff(head: bytes) -> MediaType | None:
-    """The type of image or video that begins like this; None for anything else. `HEAD` bytes are enough."""
-    for signature, media_type in _SIGNATURES:
-        if signature.match(head):
-            return media_type
-    at = 0
-    while head[at + 4 : at + 8] in _PADDING and (size := int.from_bytes(head[at : at + 4])) >= 8:
-        at += size
-    if head[at + 4 : at + 8] != b"ftyp":
-        return None
-    brand = head[at + 8 : at + 12]
-    if brand in (b"mif1", b"msf1") and b"avif" in head[at + 16 : at + int.from_bytes(head[at : at + 4])]:
-        return AVIF
-    return _BRANDS.get(brand, MP4)
 
 
 class MediaCheck:
@@ -162,10 +65,10 @@ class MediaCheck:
     def _begin(self) -> None:
         head = bytes(self._head)
         self._type = sniff(head)
-        if len(head) < LEAST and not _stranger(head):
+        if len(head) < LEAST and not stranger(head):
             raise BrokenBody(f"a file of {len(head)} bytes")
         if self._type is None or self._wanted not in (None, self._type.family):
-            found = self._type.name if self._type else _stranger(head) or "something unknown"
+            found = self._type.name if self._type else stranger(head) or "something unknown"
             wanted = _WANTED_NAMES[self._wanted] if self._wanted else "an image or a video"
             raise Unacceptable(f"{found}, not {wanted}")
         self._walk = _WALKS[self._type.family](self._stream)
@@ -246,7 +149,6 @@ class _Stream:
             del piece
 
 
-_PADDING = (b"free", b"skip", b"wide")
 _BOX_TYPE = re.compile(rb"[\xa9 -~][ -~]{3}")
 
 
@@ -394,9 +296,3 @@ _WALKS: dict[Family, Callable[[_Stream], Steps[None]]] = {
 
 def _cut_off(what: str) -> BrokenBody:
     return BrokenBody(f"{what} that ends too early")
-
-
-def _stranger(head: bytes) -> str | None:
-    """What a file that is no media looks like."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return next((name for pattern, name in _STRANGERS if pattern.match(text)), None)

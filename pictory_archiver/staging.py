@@ -3,8 +3,9 @@
 One hop to a thread writes, hashes and checks a batch while the next one arrives. A small file makes its whole way in
 a single hop at `commit`. Nothing gets its final name unless its structure is whole and its bytes are on the disk.
 
-A partial may outlive the run: beside `<name>.partial` lies `<name>.partial.json` with the entity tag, the total and
-an offset that is known to be on the disk; what lies before it is hashed again before the transfer goes on.
+A partial may outlive the run: beside `<name>.partial` lies `<name>.partial.json` with the entity tag, the total, an
+offset that is known to be on the disk, and the digest of what lies before it. That is hashed again before the transfer
+goes on: bytes that are not the ones that came over the network are never built upon.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .threads import Threads, outlive
 
 BATCH = 256 * KIB
 READ_BLOCK = MIB
+MAX_POINT = 64 * KIB
 
 
 class Check(Protocol):
@@ -47,16 +49,20 @@ class Committed(Struct, frozen=True):
 
 
 class ResumePoint(Struct, frozen=True):
-    """What a partial is a part of: the strong entity tag, the whole size, and how much is surely on the disk."""
+    """What a partial is a part of: the strong entity tag and the whole size; and what of it is surely on the disk."""
 
     address: str
     etag: str
     total: int
     offset: int
+    sha256: str
 
 
 class Staged:
-    """A file on its way. Not for use by two tasks at once. `size` counts the bytes taken so far."""
+    """A file on its way. Not for use by two tasks at once.
+
+    `size` counts the bytes taken so far, `marked` those of them that a later run can go on from.
+    """
 
     def __init__(
         self, threads: Threads, root: Path, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]
@@ -66,30 +72,33 @@ class Staged:
         self._folder = folder
         self._path = root / folder / partial_name
         self._point_path = root / folder / f"{partial_name}.json"
+        self._next_point_path = root / folder / f"{partial_name}.next"
         self._make_check = make_check
         self._sink: _Sink | None = None
         self._batch: list[bytes] = []
         self._batched = 0
         self._flushing: asyncio.Future[_Sink] | None = None
         self.size = 0
+        self.marked = 0
 
     async def reopen(self) -> ResumePoint | None:
-        """Takes up what an earlier run left, its first `offset` bytes hashed again; None where that cannot be."""
+        """Takes up what an earlier run left; what cannot be taken up is removed, and the answer is None."""
 
-        def step() -> tuple[_Sink, ResumePoint] | None:
+        def step() -> ResumePoint | None:
             disk.find(self._root, self._folder / self._path.name)
-            try:
-                point = msgspec.json.decode(self._point_path.read_bytes(), type=ResumePoint)
-            except (OSError, msgspec.DecodeError):
-                return None
-            sink = _Sink(self._path, self._make_check())
-            return (sink, point) if sink.reopen(point.offset) else None
-
-        found = await self._threads.hop(step)
-        if found is None:
+            point = self._read_point()
+            if point is not None:
+                self.marked = point.offset
+                sink = self._sink = _Sink(self._path, self._make_check())
+                if sink.reopen(point.offset) and sink.digest == point.sha256:
+                    return point
+                sink.close()
+            self._sink, self.marked = None, 0
+            self._remove()
             return None
-        self._sink, point = found
-        self.size = point.offset
+
+        point = await self._threads.hop(step)
+        self.size = self.marked
         return point
 
     async def write(self, chunk: bytes) -> None:
@@ -108,8 +117,9 @@ class Staged:
         def step() -> None:
             sink = self._absorb(self._take_batch())
             sink.sync()
-            point = ResumePoint(address=address, etag=etag, total=total, offset=sink.size)
-            disk.write_file(self._point_path, msgspec.json.encode(point))
+            point = ResumePoint(address=address, etag=etag, total=total, offset=sink.size, sha256=sink.digest)
+            disk.write_file(self._point_path, msgspec.json.encode(point), partial=self._next_point_path)
+            self.marked = sink.size
 
         await self._threads.hop(step)
 
@@ -124,32 +134,46 @@ class Staged:
             sink = self._absorb(self._take_batch())
             sink.check.finish()
             committed = sink.commit(self._path.with_name(name(sink.check)), modified)
-            with contextlib.suppress(OSError):
-                self._point_path.unlink(missing_ok=True)
+            self._sink = None
+            if self.marked:
+                self.marked = 0
+                self._remove()
             return committed
 
         return await self._threads.hop(step)
 
     async def restart(self) -> None:
         """Forgets every byte taken so far, and removes every trace of the file."""
+        self.marked = 0
         await self.close()
         self._take_batch()
         self.size = 0
 
-        def step() -> None:
-            with contextlib.suppress(OSError):
-                self._point_path.unlink(missing_ok=True)
-                self._path.unlink(missing_ok=True)
-
-        await self._threads.hop(step)
-
     async def close(self) -> None:
-        """Lets go of the file. What `mark` made resumable stays for a later run."""
+        """Lets go of the file. What `mark` made resumable stays for a later run, anything else is removed."""
         with contextlib.suppress(StorageError, WebError):
             await self._settle()
+
+        def step(sink: _Sink) -> None:
+            sink.close()
+            if not self.marked:
+                self._remove()
+
         sink, self._sink = self._sink, None
         if sink is not None:
-            await self._threads.hop(sink.close)
+            await self._threads.hop(step, sink)
+
+    def _read_point(self) -> ResumePoint | None:
+        try:
+            with open(self._point_path, "rb", opener=disk.opener) as file:
+                return msgspec.json.decode(file.read(MAX_POINT), type=ResumePoint)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def _remove(self) -> None:
+        for path in (self._point_path, self._next_point_path, self._path):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _absorb(self, batch: list[bytes]) -> _Sink:
         if self._sink is None:
@@ -273,8 +297,12 @@ def clone(source: Path, target: Path, *, sha256: str, modified: datetime | None)
     except OSError:
         return None
     sink = _Sink(target.with_name(f"{target.name}.partial"), None)
-    with reading:
-        sink.copy(reading)
+    try:
+        with reading:
+            sink.copy(reading)
+    except StorageError:
+        sink.discard()
+        raise
     if sink.digest != sha256:
         sink.discard()
         return None

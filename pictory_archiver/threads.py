@@ -31,9 +31,14 @@ class Threads:
 
 
 async def outlive(future: asyncio.Future[T]) -> T:
-    """The future's result. Cancellation is passed on only once the future is done."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise
+    """The future's result. Cancellation is passed on only once the future is done, however often it comes."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return future.result()
+    future.exception()  # looked at, or asyncio would report it as never retrieved
+    raise cancelled

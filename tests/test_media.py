@@ -15,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pictory_archiver.errors import BrokenBody, Unacceptable, WebError
-from pictory_archiver.media import AnyMediaCheck, Family, MediaCheck, expected, sniff
+from pictory_archiver.media import AnyMediaCheck, MediaCheck
+from pictory_archiver.media_types import Family, expected, sniff
 from pictory_archiver.models import INPUTS, OUTPUTS, Kind
 
 
