@@ -12,13 +12,14 @@ import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from . import disk
 from .errors import ArchiveBusy, ConfigError, StorageError
+from .layout import zone_of
 from .sidecar import BrokenSidecar, Sidecar, parse, schema, timestamp
 
 HIDDEN = PurePosixPath(".pictory-archiver")
@@ -28,7 +29,8 @@ JOURNAL = HIDDEN / "journal.jsonl"
 SCHEMA = HIDDEN / "sidecar.schema.json"
 README = PurePosixPath("README.txt")
 LOCK = HIDDEN / "lock"
-VERSION = 1
+FORMAT: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
+VERSION: Literal[1] = 1
 
 LITTER = frozenset(
     {".DS_Store", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information"}
@@ -39,12 +41,20 @@ MAX_SIDECAR = 64 * 1024 * 1024
 class Marker(Struct, frozen=True, kw_only=True):
     """What makes a folder an archive. `key_fingerprint` is salted; `time_zone` is that of the folders."""
 
-    format: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
-    version: int = VERSION
+    format: Literal["pictory-archiver/archive"] = FORMAT
+    version: Literal[1] = VERSION
     created_at: str
     time_zone: str
-    key_salt: str
+    key_salt: Annotated[str, Meta(pattern="^([0-9a-f]{2})+$")]
     key_fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        zone_of(self.time_zone)
+
+
+class _Header(Struct):
+    format: str
+    version: int
 
 
 class Archive:
@@ -59,30 +69,26 @@ class Archive:
         """The archive in this folder. Raises `StorageError` where there is none, `ConfigError` for a newer format."""
         path = root / MARKER
         try:
-            marker = msgspec.json.decode(path.read_bytes(), type=Marker)
+            marker = _parse_marker(path.read_bytes())
         except FileNotFoundError:
             raise StorageError(f"{root} is no archive", hint="is the disk mounted? `sync` makes a new one") from None
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="check the disk") from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise StorageError(f"{path} is damaged: {error}", hint="restore this small file from a backup") from None
-        if marker.version > VERSION:
-            raise ConfigError(
-                f"{root} has archive format {marker.version}; this release knows up to {VERSION}",
-                hint="update pictory-archiver; nothing was changed",
-            )
         return cls(root.resolve(), marker)
 
     def sidecars(self) -> Iterator[tuple[PurePosixPath, Sidecar | BrokenSidecar]]:
         """Every sidecar with its path, folder by folder; what is damaged comes as the error that says so."""
         for folder, subfolders, names in os.walk(self.root):
-            subfolders[:] = sorted(name for name in subfolders if name != str(HIDDEN) and not is_litter(name))
+            subfolders[:] = sorted(name for name in subfolders if name != str(HIDDEN) and _may_be_ours(name))
             for name in sorted(names):
-                if name.endswith(".json") and not name.endswith(".partial.json") and not is_litter(name):
+                if name.endswith(".json") and not name.endswith(".partial.json") and _may_be_ours(name):
                     path = Path(folder) / name
                     with contextlib.suppress(OSError):
                         relative = PurePosixPath(path.relative_to(self.root).as_posix())
-                        if relative.parts[0] != "library" and path.stat().st_size <= MAX_SIDECAR:
+                        size = disk.size_of(path)
+                        if relative.parts[0] != "library" and size is not None and size <= MAX_SIDECAR:
                             yield relative, read_sidecar(path)
 
     def videos(self) -> Iterator[tuple[PurePosixPath, Sidecar]]:
@@ -102,10 +108,21 @@ def read_sidecar(path: Path) -> Sidecar | BrokenSidecar:
         return error
 
 
+def _parse_marker(data: bytes) -> Marker:
+    """Raises `ConfigError` for a newer format, whatever else it holds."""
+    header = msgspec.json.decode(data, type=_Header)
+    if header.format == FORMAT and header.version > VERSION:
+        raise ConfigError(
+            f"the archive has format version {header.version}; this release knows up to {VERSION}",
+            hint="update pictory-archiver; nothing was changed",
+        )
+    return msgspec.json.decode(data, type=Marker)
+
+
 def find(start: Path) -> Path | None:
     """The archive that a folder is in: itself or a parent; None where there is none."""
     for folder in (start, *start.parents):
-        if (folder / MARKER).is_file():
+        if os.path.isfile(folder / MARKER):  # noqa: PTH113 - a folder that may not be entered is none, and no error
             return folder
     return None
 
@@ -113,6 +130,11 @@ def find(start: Path) -> Path | None:
 def is_litter(name: str) -> bool:
     """True for what operating systems leave in folders: it counts as nothing."""
     return name in LITTER or name.startswith("._")
+
+
+def _may_be_ours(name: str) -> bool:
+    """False for litter, and for bytes that are no text (they come as surrogates): the catalogue could not hold them."""
+    return not is_litter(name) and all(not "\ud800" <= character <= "\udfff" for character in name)
 
 
 @contextlib.contextmanager
@@ -129,11 +151,11 @@ def hold(root: Path, *, time_zone: str, now: datetime) -> Iterator[Archive]:
     root = root.resolve()
     disk.make_folder(root, HIDDEN)
     lock = filelock.FileLock(disk.find(root, LOCK), timeout=0)
-    try:
-        with disk.storage_errors(root / LOCK):
+    with disk.storage_errors(root / LOCK):
+        try:
             lock.acquire()
-    except filelock.Timeout:
-        raise ArchiveBusy(f"another run holds {root}", hint="wait for it, or stop it") from None
+        except filelock.Timeout:  # an OSError, too
+            raise ArchiveBusy(f"another run holds {root}", hint="wait for it, or stop it") from None
     try:
         if not (root / MARKER).exists():
             marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
@@ -151,9 +173,9 @@ def render_marker(marker: Marker) -> bytes:
 
 def refuse_other_folders(root: Path) -> None:
     """Raises `ConfigError` where the folder holds something and is no archive."""
-    if (root / MARKER).exists():
-        return
     with disk.storage_errors(root):
+        if (root / MARKER).exists():
+            return
         try:
             names = sorted(
                 path.name for path in root.iterdir() if not is_litter(path.name) and path.name != str(HIDDEN)

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from .archive import JOURNAL, README
-from .catalogue import Listing, Run
 from .errors import ArchiverError
 from .ledger import find_unheld
+from .logbook import Listing, Run
 from .models import Kind, OddItem
 from .readme import render_readme
 from .report import Report, exit_status, verdict
@@ -91,7 +91,7 @@ async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Re
         exit_status=report.exit_status,
         verdict=report.verdict,
     )
-    await shop.shelf.ask(catalogue.end_run, run, listing, outcome.odd)
+    await shop.shelf.ask(catalogue.logbook.end_run, run, listing, outcome.odd)
     brief = msgspec.structs.replace(report, problems=(), lost_inputs=())
     await shop.store.append(JOURNAL, msgspec.json.encode({"type": "run", **msgspec.to_builtins(brief)}) + b"\n")
     if tally.changed_anything or (tally.pages and not (shop.archive.root / README).exists()):

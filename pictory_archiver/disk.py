@@ -31,6 +31,7 @@ _WORDS = {
     errno.EACCES: ("permission denied", "make the folder writable for this user"),
     errno.EPERM: ("permission denied", "make the folder writable for this user"),
     errno.ENOENT: ("it is not there", "is the disk mounted?"),
+    errno.ELOOP: ("it is a link, and links are not followed", "put the real thing there"),
     errno.EMFILE: ("too many open files", "raise the limit of open files, or set fewer workers"),
 }
 
@@ -63,6 +64,13 @@ def find(root: Path, relative: PurePosixPath) -> Path:
         if is_link(status):
             raise StorageError(f"{path} is a link, and links are not followed", hint="put a real folder there")
     return root / relative
+
+
+def refuse_link(path: Path) -> None:
+    """Raises `StorageError` where a file is a link, for what opens files by name."""
+    with storage_errors(path):
+        if is_link(path.lstat()):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def make_folder(root: Path, relative: PurePosixPath) -> Path:
@@ -154,9 +162,9 @@ def put_in_place(partial: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes a small file whole: under `<name>.partial` first, then renamed. Raises `StorageError`."""
-    partial = path.with_name(path.name + ".partial")
+def write_file(path: Path, data: bytes, *, partial: Path | None = None) -> None:
+    """Writes a small file whole: under `partial` (`<name>.partial`) first, then renamed. Raises `StorageError`."""
+    partial = partial or path.with_name(path.name + ".partial")
     descriptor = open_new(partial)
     with storage_errors(path):
         try:
@@ -170,6 +178,20 @@ def write_file(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 partial.unlink()
             raise
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Adds a line to a file that only grows, durably. A line that an earlier crash cut off is ended first."""
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | NO_FOLLOW, 0o666)
+        try:
+            size = os.fstat(descriptor).st_size
+            os.lseek(descriptor, max(size - 1, 0), os.SEEK_SET)
+            whole = os.read(descriptor, 1) in (b"", b"\n")
+            write_all(descriptor, line if whole else b"\n" + line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def size_of(path: Path) -> int | None:

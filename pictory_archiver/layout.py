@@ -16,13 +16,15 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
 from .errors import ConfigError
 from .models import Kind, Place, Slot
+from .text import printable
 
 UNDATED = "undated"
 UNKNOWN = "unknown"
@@ -143,6 +145,16 @@ def place(
         folders.insert(0, UNDATED)
     in_stem = values | {"id": _id_text(id, max_name_bytes)}
     return Place("/".join(folders), _fitting_stem(template.stem, in_stem, id, max_name_bytes - len(LONGEST_SUFFIX)))
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this name; UTC also where the computer has no list of time zones. Raises `ValueError`."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone named {printable(name, 40)}") from None
 
 
 def distinct(taken: Place, id: str) -> Place:  # noqa: A002

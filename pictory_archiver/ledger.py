@@ -9,7 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from .archive import Archive
-from .catalogue import Catalogue, Listing, Problem, Run
+from .catalogue import Catalogue, Problem
+from .logbook import Listing, Run
 from .models import INPUTS, OUTPUTS, Kind, Status
 from .plan import is_overdue
 from .rebuild import for_reading
@@ -40,7 +41,8 @@ class Holding(Struct, frozen=True):
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """What `status` prints. `listed` and `held` are of the last whole listing, whose end was at `as_of` (UTC)."""
+    """What `status` prints. `listed` and `held` are of the last whole listing, whose end was at `as_of` (UTC);
+    `in_archive` and `complete` are of all that the archive knows."""
 
     format: Literal["pictory-archiver/status"] = "pictory-archiver/status"
     version: Literal[1] = 1
@@ -52,6 +54,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     listed: int
     held: int
     in_archive: int
+    complete: int
     pending: int
     overdue: int
     odd_items: int
@@ -90,11 +93,11 @@ def find_unheld(
 def read_ledger(archive: Archive, now: datetime) -> Ledger:
     """The ledger of an archive. A lost or damaged catalogue is rebuilt in memory. Raises `StorageError`."""
     with for_reading(archive) as catalogue:
-        whole = catalogue.last_listing(whole=True)
-        last = catalogue.last_listing(whole=False)
+        whole = catalogue.logbook.last_listing(whole=True)
+        last = catalogue.logbook.last_listing(whole=False)
         since = whole.run if whole else 0
         listed, held = catalogue.count_videos(since_run=since)
-        in_archive, _ = catalogue.count_videos()
+        in_archive, complete = catalogue.count_videos()
         unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, listed_run=since, now=now)
         status, verdict = _judge(whole, last, listed, held, unheld)
         return Ledger(
@@ -105,6 +108,7 @@ def read_ledger(archive: Archive, now: datetime) -> Ledger:
             listed=listed if whole else 0,
             held=held,
             in_archive=in_archive,
+            complete=complete,
             pending=unheld.waiting,
             overdue=unheld.overdue,
             odd_items=whole.odd_items if whole else 0,
@@ -117,7 +121,7 @@ def read_ledger(archive: Archive, now: datetime) -> Ledger:
                 for (kind, state), (files, stored) in sorted(catalogue.count_assets().items())
             ),
             last_listing=last,
-            runs=tuple(catalogue.last_runs(LAST_RUNS)),
+            runs=tuple(catalogue.logbook.last_runs(LAST_RUNS)),
         )
 
 
@@ -128,8 +132,11 @@ def ledger_lines(ledger: Ledger) -> list[str]:
         ledger.verdict,
         "",
         f"Archive       {ledger.archive}",
-        f"Videos        {ledger.in_archive:,} in the archive, {ledger.held:,} of them complete, {size(stored)}",
+        f"Videos        {ledger.in_archive:,} in the archive, {ledger.complete:,} of them complete, {size(stored)}",
     ]
+    skipped = [f"{each.files:,} {each.kind}" for each in ledger.holdings if each.status == Status.SKIPPED]
+    if skipped:
+        lines.append(f"Not asked for {', '.join(skipped)}")
     if ledger.pending:
         lines.append(f"In the making {ledger.pending:,} (no file to fetch yet)")
     if ledger.overdue:
@@ -139,7 +146,7 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     lines += problem_lines("Not held     ", ledger.problem_count, ledger.problems, limit=KEPT_FAILURES)
     lines += problem_lines("Lost inputs  ", ledger.lost_input_count, ledger.lost_inputs, limit=KEPT_FAILURES)
     lines.append("Last runs")
-    lines += [f"  {run.started}  {_ended(run)}" for run in ledger.runs] or ["  none"]
+    lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
     return [*lines, "", f"This is about {SCOPE}. {NOT_COVERED}"]
 
 
@@ -147,7 +154,7 @@ def _judge(whole: Listing | None, last: Listing | None, listed: int, held: int, 
     if whole is None or last is None:
         failed = f" The last one failed: {last.error}." if last and last.error else ""
         return UNSOUND, f"Unknown: no listing of the account has reached its end yet.{failed} Run sync."
-    when = f"{whole.ended[:10]} {whole.ended[11:16]} UTC"
+    when = _when(whole.ended)
     if last.error is not None:
         return UNSOUND, f"Not known to be complete since {when}: the last listing failed: {last.error}. Run sync again."
     figures = f"{listed:,} {SCOPE} listed, {held:,} held"
@@ -163,7 +170,12 @@ def _judge(whole: Listing | None, last: Listing | None, listed: int, held: int, 
 def _ended(run: Run) -> str:
     if run.ended is None:
         return "was stopped before its end, or is still under way"
-    return f"exit {run.exit_status}: {run.verdict}"
+    told, _, _ = (run.verdict or "").partition(". ")
+    return f"exit {run.exit_status}: {told}"
+
+
+def _when(time: str) -> str:
+    return f"{time[:10]} {time[11:16]} UTC"
 
 
 def _told(problem: Problem) -> FileProblem:

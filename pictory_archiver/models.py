@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class Kind(StrEnum):
@@ -122,7 +122,7 @@ class Asset(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind
     index: int | None = None
     status: Status
-    path: str | None
+    path: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")] | None
     bytes: int | None = None
     sha256: str | None = None
     content_type: str | None = None

@@ -6,7 +6,6 @@ catalogue knows is read, for it is the truth. That is how a run goes on after a 
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -50,7 +49,7 @@ class Planner:
         self._template = layout.compile_template(settings.template)
         self._max_name_bytes = settings.max_name_bytes
         self._account = account
-        self._zone = zoneinfo.ZoneInfo(zone)
+        self._zone = layout.zone_of(zone)
         self._wanted = wanted
 
     async def plan(self, videos: Sequence[Video]) -> list[Planned]:

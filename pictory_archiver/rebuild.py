@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from .archive import CATALOGUE, Archive
 from .catalogue import Catalogue, DamagedCatalogue, Known
-from .disk import storage_errors
+from .disk import find, put_in_place, refuse_link, storage_errors
 from .listing_page import created_of
 from .models import Place
 from .sidecar import Sidecar, render
@@ -17,20 +18,44 @@ BATCH = 500
 
 
 def open_or_rebuild(archive: Archive) -> tuple[Catalogue, bool]:
-    """The catalogue of a held archive, and whether it was rebuilt. A damaged one is set aside first."""
-    path = archive.root / CATALOGUE
-    existed = path.exists()
+    """The catalogue of a held archive, and whether a damaged one was set aside and rebuilt. Raises `StorageError`."""
+    path = find(archive.root, CATALOGUE)
+    existed = os.path.lexists(path)
+    if existed:
+        refuse_link(path)
+        with contextlib.suppress(DamagedCatalogue):
+            return _open_sound(path), False
+    _rebuild(archive, path)
+    return Catalogue.open(path), existed
+
+
+def _open_sound(path: Path) -> Catalogue:
+    catalogue = Catalogue.open(path)
     try:
-        catalogue = Catalogue.open(path)
-        if existed:
-            return catalogue, False
-    except DamagedCatalogue:
-        with storage_errors(path):
+        catalogue.check()
+    except BaseException:
+        catalogue.close()
+        raise
+    return catalogue
+
+
+def _rebuild(archive: Archive, path: Path) -> None:
+    """Under another name first: a crash leaves no catalogue that has but a part of the videos."""
+    partial = path.with_name(f"{path.name}.partial")
+    with storage_errors(path):
+        partial.unlink(missing_ok=True)
+        _journal(partial).unlink(missing_ok=True)
+    with contextlib.closing(Catalogue.create(partial)) as catalogue:
+        fill(catalogue, archive)
+    with storage_errors(path):
+        if path.exists():
             path.replace(path.with_name(f"{path.name}.damaged"))
-            path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        catalogue = Catalogue.open(path)
-    fill(catalogue, archive)
-    return catalogue, existed
+        _journal(path).unlink(missing_ok=True)  # it belongs to the damaged file, and would be played into the new one
+        put_in_place(partial, path)
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
 
 
 @contextlib.contextmanager

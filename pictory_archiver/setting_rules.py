@@ -98,12 +98,11 @@ def _template(text: str) -> str:
 
 
 def _time_zone(name: str) -> str:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+    from .layout import zone_of
 
     try:
-        if name != "UTC":  # known also where the computer has no list of time zones
-            ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone_of(name)
+    except ValueError:
         raise ValueError(
             f"must be a time zone's name such as UTC, Europe/Berlin or America/New_York, not {name}"
         ) from None

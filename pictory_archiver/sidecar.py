@@ -106,7 +106,7 @@ def parse(data: bytes) -> Sidecar:
                 hint="update pictory-archiver; nothing was changed",
             )
         return _decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenSidecar(str(error)) from None
 
 

@@ -41,10 +41,11 @@ class Store:
 
     async def append(self, path: PurePosixPath, line: bytes) -> None:
         """Adds a line to a file that only grows. Raises `StorageError`."""
-        target = disk.find(self.root, path)
-        with disk.storage_errors(target):
-            async with aiofiles.open(target, "ab", opener=disk.opener, executor=self._threads.executor) as file:
-                await file.write(line)
+
+        def step() -> None:
+            disk.append_line(disk.find(self.root, path), line)
+
+        await self._threads.hop(step)
 
     async def read(self, path: PurePosixPath, *, limit: int = 64 * MIB) -> bytes | None:
         """The bytes of a small file, at most `limit` of them; None where there is none."""

@@ -1,0 +1,133 @@
+"""One SQLite file of ours: opened, held to its format version, and the one place where sqlite3's errors become ours.
+
+One thread at a time uses a `Database`. A rollback journal is used, since it also works on network file systems.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from .errors import ConfigError, StorageError
+
+BUSY_SECONDS = 10.0
+IN_MEMORY = ":memory:"
+
+
+class DamagedCatalogue(StorageError):
+    """The file is no catalogue, or cannot be read as one: it is to be rebuilt."""
+
+
+class Database:
+    """An open file. `execute` raises sqlite3's errors: callers stand within `errors`, writers within `transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        self._connection = connection
+        self._path = path
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.close = connection.close
+
+    @classmethod
+    def open(cls, path: Path, *, version: int, read_only: bool = False) -> Database:
+        """The file at this path. Raises `DamagedCatalogue`, `StorageError`, `ConfigError` for a newer release's."""
+        database = cls._connected(path, "ro" if read_only else "rw")
+        with database._closed_on_error():
+            database._refuse_other_versions(version)
+        return database
+
+    @classmethod
+    def create(cls, path: Path | None, *, schema: str, version: int) -> Database:
+        """A new file at this path, where there must be none; in memory without a path. Raises `StorageError`."""
+        database = cls._connected(path, "rwc")
+        with database._closed_on_error(), database.transaction():
+            for statement in schema.split(";\n"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {version}")
+        return database
+
+    @classmethod
+    def _connected(cls, path: Path | None, mode: str) -> Database:
+        name = IN_MEMORY if path is None else f"{path.absolute().as_uri()}?mode={mode}"
+        try:
+            connection = sqlite3.connect(
+                name, uri=path is not None, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
+            )
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"{path}: the catalogue cannot be opened: {error}", hint="check the folder") from None
+        database = cls(connection, path)
+        with database._closed_on_error(), database.errors():
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.execute("PRAGMA cache_size = -8000")
+        return database
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is written within; errors leave as ours."""
+        with self.errors():
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns sqlite3's errors into `StorageError`, or `DamagedCatalogue`."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if _is_damage(error):
+                raise self._damaged(error) from error
+            raise StorageError(
+                f"{self._path}: the catalogue: {error}", hint="check the disk, and run it again"
+            ) from error
+        except (sqlite3.DatabaseError, msgspec.DecodeError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def check(self) -> None:
+        """Reads the whole file, and raises `DamagedCatalogue` where its structure is not sound."""
+        with self.errors():
+            (said,) = self.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise self._damaged(said)
+
+    def _refuse_other_versions(self, version: int) -> None:
+        with self.errors():
+            (found,) = self.execute("PRAGMA user_version").fetchone()
+        if found > version:
+            raise ConfigError(
+                f"the catalogue has format version {found}; this release knows up to {version}",
+                hint="update pictory-archiver; nothing was changed",
+            )
+        if found != version:
+            raise self._damaged("it is unfinished, or none of ours")
+
+    def _damaged(self, problem: object) -> DamagedCatalogue:
+        return DamagedCatalogue(
+            f"{self._path}: the catalogue is damaged: {problem}",
+            hint="delete this file and run it again: it is rebuilt from the sidecars",
+        )
+
+    @contextlib.contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    """True where the file is to blame, not the disk: a lost table, text that is none, a rollback left undone."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) in (
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_READONLY_ROLLBACK,
+    )

@@ -1,0 +1,317 @@
+"""The catalogue gives back what it was given, survives what it holds, and is rebuilt in one step or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pictory_archiver import rebuild
+from pictory_archiver.archive import CATALOGUE, HIDDEN, Archive, hold
+from pictory_archiver.catalogue import Catalogue, DamagedCatalogue, Known
+from pictory_archiver.errors import ConfigError, StorageError
+from pictory_archiver.logbook import Listing, Run
+from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, OddItem, Place, Status
+from pictory_archiver.sidecar import render
+
+from . import records
+from .records import EXAMPLE, damages, leave_unwritten_rollback
+
+NOW = datetime(2026, 4, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def catalogue() -> Iterator[Catalogue]:
+    with closing(Catalogue.in_memory()) as made:
+        yield made
+
+
+def known(video: str, *assets: Asset, run: int = 1, place: Place | None = None, **more: Any) -> Known:
+    """A video with these files; without any, all outputs are stored."""
+    sidecar = msgspec.structs.replace(EXAMPLE, id=video, assets=assets or EXAMPLE.assets, **more)
+    return Known(place or Place("2026/04/09", video), sidecar, NOW, 10, run)
+
+
+def file(kind: Kind, status: Status, **more: Any) -> Asset:
+    """A file in a state."""
+    return Asset(kind=kind, status=status, path=None, **more)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(records.knowns(), max_size=4, unique_by=lambda each: each.sidecar.id))
+def test_what_is_recorded_is_known(videos: list[Known]) -> None:
+    with closing(Catalogue.in_memory()) as catalogue:
+        catalogue.record(videos)
+        expected = {each.sidecar.id: each for each in videos}
+        assert catalogue.known([*expected, "another"]) == expected
+        assert {each.sidecar.id: each for each in catalogue.every()} == expected
+        catalogue.record(videos)  # again, and nothing is doubled
+        assert list(catalogue.every()) == sorted(videos, key=lambda each: each.sidecar.id.encode())
+
+
+def test_many_videos_are_asked_for_at_once(catalogue: Catalogue) -> None:
+    videos = [known(f"v{number:05}") for number in range(1203)]
+    catalogue.record(videos)
+    assert list(catalogue.known([each.sidecar.id for each in videos])) == [each.sidecar.id for each in videos]
+    assert list(catalogue.every()) == videos
+    assert catalogue.count_videos() == (1203, 1203)
+
+
+def test_a_record_replaces_the_former_one_with_all_its_files(catalogue: Catalogue) -> None:
+    reference = Asset(kind=Kind.REFERENCE, index=2, status=Status.STORED, path="r.png", bytes=5)
+    catalogue.record([known("a", *EXAMPLE.assets, reference), known("b")])
+    catalogue.record([known("a", EXAMPLE.assets[0], run=2)])
+    assert catalogue.known(["a"])["a"].sidecar.assets == (EXAMPLE.assets[0],)
+    assert catalogue.known(["b"])["b"].sidecar.assets == EXAMPLE.assets
+    assert catalogue.count_videos() == (2, 2)
+    assert catalogue.count_videos(since_run=2) == (1, 1)
+    catalogue.touch(["b"], 3)
+    assert catalogue.count_videos(since_run=2) == (2, 2)
+
+
+def test_two_videos_at_places_that_one_file_system_takes_for_one_are_both_kept(catalogue: Catalogue) -> None:
+    catalogue.record([known("a", place=Place("2026", "Film")), known("b", place=Place("2026", "film"))])
+    assert len(catalogue.known(["a", "b"])) == 2
+    assert catalogue.holder_of(Place("2026", "FILM")) in ("a", "b")
+    assert catalogue.holder_of(Place("2027", "film")) is None
+
+
+def test_a_batch_is_recorded_whole_or_not_at_all(catalogue: Catalogue) -> None:
+    def videos() -> Iterator[Known]:
+        yield known("a")
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        catalogue.record(videos())
+    assert catalogue.count_videos() == (0, 0)
+    catalogue.record([known("b")])
+    assert catalogue.count_videos() == (1, 1)
+
+
+def test_a_stored_file_is_found_by_its_address_and_an_output_before_an_input(catalogue: Catalogue) -> None:
+    address = "https://cdn.example/x.png"
+    first = file(Kind.FIRST_FRAME, Status.STORED, url=address)
+    catalogue.record([known("a", first), known("b", file(Kind.LAST_FRAME, Status.STORED, url=address))])
+    catalogue.record([known("c", file(Kind.LAST_FRAME, Status.FAILED, url="https://cdn.example/lost.png"))])
+    assert catalogue.stored_under(address) == ("b", Kind.LAST_FRAME, 0)
+    assert catalogue.stored_under("https://cdn.example/lost.png") is None
+    catalogue.record([known("b", file(Kind.LAST_FRAME, Status.MISSING, url=address))])
+    assert catalogue.stored_under(address) == ("a", Kind.FIRST_FRAME, 0)
+
+
+def test_problems_are_the_files_that_are_neither_held_nor_skipped(catalogue: Catalogue) -> None:
+    for number, status in enumerate(Status):
+        catalogue.record([known(f"v{number}", file(Kind.VIDEO, status, error=str(status)), run=number)])
+    fine = {Status.STORED, Status.LINKED, Status.SKIPPED}
+    assert [each.status for each in catalogue.problems(OUTPUTS)] == [status for status in Status if status not in fine]
+    assert not list(catalogue.problems(INPUTS))
+    late = [each.video_id for each in catalogue.problems([Kind.VIDEO], since_run=5)]
+    assert late == [f"v{number}" for number, status in enumerate(Status) if status not in fine and number >= 5]
+
+
+def test_unsettled_inputs_are_those_of_this_run_page_by_page(catalogue: Catalogue) -> None:
+    catalogue.record(known(f"v{number}", file(Kind.REFERENCE, Status.PENDING, index=1)) for number in range(5))
+    catalogue.record([known("old", file(Kind.REFERENCE, Status.FAILED), run=0)])
+    catalogue.record([known("output", file(Kind.VIDEO, Status.FAILED))])
+    catalogue.record(
+        [
+            known("held", file(Kind.FIRST_FRAME, Status.LINKED)),
+            known("refused", file(Kind.FIRST_FRAME, Status.REJECTED)),
+        ]
+    )
+    assert [each.sidecar.id for each in catalogue.with_unsettled_inputs(1, "", 2)] == ["v0", "v1"]
+    assert [each.sidecar.id for each in catalogue.with_unsettled_inputs(1, "v1", 9)] == ["v2", "v3", "v4"]
+
+
+def test_files_are_counted_by_kind_and_status(catalogue: Catalogue) -> None:
+    catalogue.record([known("a"), known("b", file(Kind.VIDEO, Status.FAILED)), known("c")])
+    counts = catalogue.count_assets()
+    assert counts["video", "stored"] == (2, 2)
+    assert counts["video", "failed"] == (1, 0)
+
+
+def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> None:
+    log = catalogue.logbook
+    numbers = [log.begin_run(f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3, 4)]
+    assert log.last_listing(whole=False) is None
+    for number, whole, error in zip(numbers, (True, True, False), (None, None, "HTTP 500"), strict=False):
+        run = Run(number, "", f"end {number}", 0 if whole else 5, "verdict")
+        listing = Listing(number, f"end {number}", whole, 2, 150, 1, error)
+        log.end_run(run, listing, [OddItem("17", "not an object")])
+    assert [run.id for run in log.last_runs(3)] == numbers[:0:-1]
+    assert log.last_runs(1) == [Run(numbers[3], "2026-01-04T00:00:00Z", None, None, None)]
+    assert log.last_runs(2)[1].verdict == "verdict"
+    last, whole_one = log.last_listing(whole=False), log.last_listing(whole=True)
+    assert last == Listing(numbers[2], f"end {numbers[2]}", False, 2, 150, 1, "HTTP 500")
+    assert whole_one == Listing(numbers[1], f"end {numbers[1]}", True, 2, 150, 1, None)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """An archive with three sidecars and no catalogue."""
+    with hold(tmp_path / "archive", time_zone="UTC", now=NOW) as held:
+        folder = held.root / "2026/04/09"
+        folder.mkdir(parents=True)
+        for video in ("a", "b", "c"):
+            sidecar = msgspec.structs.replace(EXAMPLE, id=video, video={"createdDate": "2026-04-09T00:00:00Z"})
+            (folder / f"film_{video}.json").write_bytes(render(sidecar))
+        yield held
+
+
+def names(catalogue: Catalogue) -> dict[str, tuple[str, int]]:
+    """Stem and revision by id."""
+    found = {each.sidecar.id: (each.place.stem, each.sidecar.revision) for each in catalogue.every()}
+    catalogue.close()
+    return found
+
+
+def test_a_catalogue_is_made_from_the_sidecars_once(archive: Archive) -> None:
+    made, was_damaged = rebuild.open_or_rebuild(archive)
+    assert not was_damaged
+    (one,) = made.known(["b"]).values()
+    assert one.place == Place("2026/04/09", "film_b")
+    assert one.created == NOW
+    assert one.sidecar_bytes == (archive.root / one.place.sidecar).stat().st_size
+    assert one.listed_run == 0
+    made.record([known("d")])
+    assert names(made).keys() == {"a", "b", "c", "d"}
+    again, was_damaged = rebuild.open_or_rebuild(archive)
+    assert not was_damaged
+    assert names(again).keys() == {"a", "b", "c", "d"}
+    assert not list((archive.root / HIDDEN).glob("*.partial*"))
+
+
+def test_whatever_happens_to_the_file_it_is_rebuilt(archive: Archive) -> None:
+    rebuild.open_or_rebuild(archive)[0].close()
+    path = archive.root / CATALOGUE
+    for name, damage in list(damages(path)):
+        damage()
+        made, was_damaged = rebuild.open_or_rebuild(archive)
+        assert was_damaged == (name != "deleted"), name
+        assert names(made).keys() == {"a", "b", "c"}, name
+
+
+def test_of_two_sidecars_for_one_video_the_higher_revision_counts(archive: Archive) -> None:
+    folder = archive.root / "2026/04/09"
+    newer = msgspec.structs.replace(EXAMPLE, id="b", revision=3)
+    (folder / "film_b.r3.json").write_bytes(render(newer))
+    (archive.root / "2025").mkdir()
+    (archive.root / "2025/film_b.json").write_bytes(render(msgspec.structs.replace(newer, revision=2)))
+    assert names(rebuild.open_or_rebuild(archive)[0])["b"] == ("film_b.r3", 3)
+
+
+def test_a_rebuild_that_is_interrupted_leaves_no_half_catalogue(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(catalogue: Catalogue, archive: Archive) -> None:
+        catalogue.record([known("a")])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuild, "fill", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild.open_or_rebuild(archive)
+    assert not (archive.root / CATALOGUE).exists()
+    assert names(rebuild.open_or_rebuild(archive)[0]).keys() == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("name", ["deleted", "garbage"])
+def test_the_journal_of_a_lost_catalogue_is_not_played_into_the_new_one(archive: Archive, name: str) -> None:
+    first, _ = rebuild.open_or_rebuild(archive)
+    first.record(known(f"v{number}") for number in range(50))
+    first.close()
+    path = archive.root / CATALOGUE
+    leave_unwritten_rollback(path)
+    dict(damages(path))[name]()
+    made, _ = rebuild.open_or_rebuild(archive)
+    made.check()
+    assert names(made).keys() == {"a", "b", "c"}
+    assert not path.with_name(f"{path.name}-journal").exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE videos",
+        "PRAGMA user_version = 0",
+        "UPDATE videos SET item = '{'",
+        "UPDATE assets SET status = 'kept'",
+        "UPDATE videos SET history = '[7]'",
+        "UPDATE videos SET created = 'yesterday'",
+        "UPDATE videos SET item = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_a_catalogue_with_nonsense_in_it_is_damaged_and_nothing_else(archive: Archive, statement: str) -> None:
+    rebuild.open_or_rebuild(archive)[0].close()
+    path = archive.root / CATALOGUE
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(DamagedCatalogue) as caught, closing(Catalogue.open(path)) as opened:
+        opened.known(["a"])
+    assert caught.value.exit_status == 6
+
+
+def test_another_program_s_database_is_set_aside(archive: Archive) -> None:
+    connection = sqlite3.connect(archive.root / CATALOGUE)
+    connection.executescript("CREATE TABLE songs (name); PRAGMA user_version = 1;")
+    connection.close()
+    made, was_damaged = rebuild.open_or_rebuild(archive)
+    assert was_damaged
+    assert names(made).keys() == {"a", "b", "c"}
+
+
+def test_a_newer_catalogue_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue"
+    Catalogue.create(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    before = path.read_bytes()
+    for opening in (Catalogue.open, Catalogue.open_read_only):
+        with pytest.raises(ConfigError, match="version 2"):
+            opening(path)
+    assert path.read_bytes() == before
+
+
+def test_a_catalogue_for_reading_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "name with ? and # and %20"
+    made = Catalogue.create(path)
+    made.record([known("a")])
+    made.close()
+    before = path.read_bytes()
+    opened = Catalogue.open_read_only(path)
+    with pytest.raises(StorageError):
+        opened.record([known("b")])
+    assert len(opened.known(["a", "b"])) == 1
+    opened.close()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(DamagedCatalogue):
+        Catalogue.open_read_only(tmp_path / "nothing")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_catalogue_that_another_holds_for_long_is_an_error_of_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pictory_archiver.database.BUSY_SECONDS", 0.05)
+    path = tmp_path / "catalogue"
+    Catalogue.create(path).close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageError, match="locked") as caught:
+        Catalogue.open(path)
+    assert not isinstance(caught.value, DamagedCatalogue)
+    holder.execute("ROLLBACK")
+    holder.close()
+    Catalogue.open(path).close()
