@@ -27,7 +27,7 @@ from .catalogue_rows import (
 )
 from .database import DamagedCatalogue, Database
 from .logbook import Logbook
-from .models import OUTPUTS, Asset, Kind, Place, Status
+from .models import OUTPUTS, Asset, Kind, Place, Slot, Status
 
 __all__ = ["Catalogue", "DamagedCatalogue", "Known", "Problem"]
 
@@ -86,17 +86,6 @@ class Catalogue:
                 marks = ",".join("?" * len(batch))
                 found |= self._read(f"WHERE id IN ({marks})", batch)
         return found
-
-    def every(self) -> Iterator[Known]:
-        """Every video, in the order of ids, read in batches."""
-        last = ""
-        while True:
-            with self._database.errors():
-                batch = self._read("WHERE id > ? ORDER BY id LIMIT 500", (last,))
-            if not batch:
-                return
-            yield from batch.values()
-            last = max(batch)
 
     def with_unsettled_inputs(self, run: int, after: str, limit: int) -> list[Known]:
         """Videos that this run listed and that have an input neither held nor skipped; ordered by id, after one."""
@@ -183,15 +172,16 @@ class Catalogue:
         wanted = ",".join(f"'{kind}'" for kind in kinds)
         with self._database.errors():
             rows = self._database.execute(
-                f"""SELECT video_id, folder, stem, created, listed_run, url, kind, status, error
+                f"""SELECT video_id, folder, stem, created, listed_run, url, kind, number, status, error
                 FROM assets INDEXED BY assets_unfinished JOIN videos ON videos.id = video_id
                 WHERE status NOT IN ('stored', 'linked', 'skipped') AND kind IN ({wanted}) AND listed_run >= ?
                 ORDER BY video_id, kind, number""",
                 (since_run,),
             )
             for row in rows:
+                slot = Slot(Kind(row[6]), row[7])
                 yield Problem(
-                    row[0], Place(row[1], row[2]), moment(row[3]), row[4], row[5], Kind(row[6]), Status(row[7]), row[8]
+                    row[0], Place(row[1], row[2]), moment(row[3]), row[4], row[5], slot, Status(row[8]), row[9]
                 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .models import Asset, Kind, Place, Status
+from .models import Asset, Kind, Place, Slot, Status
 from .sidecar import Change, Sidecar
 
 VERSION = 1
@@ -75,7 +75,7 @@ CREATE TABLE listings (
     odd_items INTEGER NOT NULL,
     error TEXT
 );
-CREATE TABLE odd_items (run INTEGER NOT NULL, raw TEXT NOT NULL, problem TEXT NOT NULL);
+CREATE TABLE odd_items (raw TEXT PRIMARY KEY, problem TEXT NOT NULL, run INTEGER NOT NULL);
 """
 
 VIDEO_COLUMNS = (
@@ -106,7 +106,7 @@ class Problem(Struct, frozen=True):
     created: datetime | None
     listed_run: int
     url: str | None
-    kind: Kind
+    slot: Slot
     status: Status
     error: str | None
 

@@ -54,6 +54,7 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
         new=tally.new,
         already_held=tally.held,
         updated=tally.updated,
+        retried=tally.retried,
         complete=complete,
         files_stored=tally.files_stored,
         files_linked=tally.linked,

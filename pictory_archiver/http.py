@@ -28,18 +28,18 @@ from .errors import Forbidden, HttpStatus, Unacceptable, Unreachable
 from .settings import KIB
 from .text import printable
 
-READ_BUFFER = 256 * KIB
 ERROR_BODY = 2000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 IDENTITY = ("", "identity")
 
 
 class Limits(Struct, frozen=True):
-    """Seconds to connect, seconds without a byte, and the least bytes per second over that time."""
+    """Seconds to connect, seconds without a byte, the least bytes per second over that time, bytes to read ahead."""
 
     connect: float
     stall: float
     min_speed: int
+    read_ahead: int = 64 * KIB
 
 
 def trust_store(ca_file: str | None) -> ssl.SSLContext:
@@ -182,7 +182,7 @@ class Web:
                 headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                read_bufsize=READ_BUFFER,
+                read_bufsize=self._limits.read_ahead,
             )
             # aiohttp would repeat a request whose connection broke, at once and unseen: retries have one owner here.
             session._retry_connection = False

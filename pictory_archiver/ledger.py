@@ -76,7 +76,7 @@ def find_unheld(
     waiting: set[str] = set()
     overdue: set[str] = set()
     for problem in catalogue.problems(kinds, since_run=since_run):
-        if problem.kind in INPUTS:
+        if problem.slot.kind in INPUTS:
             if problem.status is not Status.PENDING:
                 unheld.lost_input_count += 1
                 unheld.lost_inputs += [_told(problem)][: KEPT_FAILURES - len(unheld.lost_inputs)]
@@ -182,7 +182,8 @@ def _told(problem: Problem) -> FileProblem:
     return FileProblem(
         video_id=problem.video_id,
         video=str(problem.place.path(problem.place.stem)),
-        kind=problem.kind,
+        kind=problem.slot.kind,
+        index=problem.slot.index or None,
         status=problem.status,
         error=problem.error or ("not fetched yet" if problem.status is Status.PENDING else None),
     )

@@ -72,11 +72,6 @@ def created_of(item: dict[str, Any]) -> datetime | None:
     return _instant(item.get("createdDate"))
 
 
-def same_metadata(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """True where two forms of an item say the same; another host or signature in a URL is no difference."""
-    return one == other or not changed_fields(one, other)
-
-
 def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The former values of the fields that differ. A field that is null counts as one that is not there."""
     return {

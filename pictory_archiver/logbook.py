@@ -57,7 +57,7 @@ class Logbook:
                     "INSERT OR REPLACE INTO listings VALUES (?,?,?,?,?,?,?)", msgspec.structs.astuple(listing)
                 )
             self._database.executemany(
-                "INSERT INTO odd_items VALUES (?,?,?)", [(run.id, item.raw, item.problem) for item in odd]
+                "INSERT OR REPLACE INTO odd_items VALUES (?,?,?)", [(item.raw, item.problem, run.id) for item in odd]
             )
 
     def last_runs(self, count: int) -> list[Run]:

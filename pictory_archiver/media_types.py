@@ -32,10 +32,6 @@ class MediaType(Struct, frozen=True):
     content_type: str
     name: str
 
-    @property
-    def is_video(self) -> bool:
-        return self.content_type.startswith("video/")
-
 
 JPEG = MediaType(Family.JPEG, "jpg", "image/jpeg", "a JPEG image")
 PNG = MediaType(Family.PNG, "png", "image/png", "a PNG image")

@@ -33,14 +33,13 @@ class VideoPlan(Struct, frozen=True):
     """What is to be done for one listed video.
 
     `assets` is the state of every file as it stands; `tasks` are the outputs to fetch; `unsettled` says that an input
-    is to be looked for after the listing; `is_new` that the archive did not know the video.
+    is to be looked for after the listing.
     """
 
     video: Video
     assets: tuple[Asset, ...]
     tasks: tuple[Task, ...]
     unsettled: bool
-    is_new: bool
 
     @property
     def reason(self) -> str:
@@ -79,7 +78,6 @@ def plan_video(video: Video, before: Sidecar | None, *, lost: frozenset[Slot], w
         assets=_ordered(assets),
         tasks=tuple(tasks),
         unsettled=any(asset.kind in INPUTS and is_unsettled(asset) for asset in assets),
-        is_new=before is None,
     )
 
 

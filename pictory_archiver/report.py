@@ -11,7 +11,7 @@ from typing import Literal
 import humanize
 from msgspec import Struct
 
-from .models import Kind, Status
+from .models import Kind, Slot, Status
 from .text import printable
 
 SHOWN_FAILURES = 20
@@ -29,6 +29,7 @@ class FileProblem(Struct, frozen=True, kw_only=True):
     video_id: str
     video: str
     kind: Kind
+    index: int | None = None
     status: Status
     error: str | None
 
@@ -60,6 +61,7 @@ class Report(Struct, frozen=True, kw_only=True):
     new: int
     already_held: int
     updated: int
+    retried: int
     complete: int
     files_stored: int
     files_linked: int
@@ -91,6 +93,8 @@ def verdict(report: Report) -> str:
     whole = len(report.assets) == len(Kind) - 2
     files = "" if whole else f" ({', '.join(report.assets)} only, as asked)"
     waiting = f" {count(report.pending, 'video')} still in the making: run it again later." if report.pending else ""
+    if not report.whole_listing and not report.complete:
+        return f"No video that was asked for ({report.selection}) has files; this was no full backup.{waiting}"
     if not report.whole_listing:
         return (
             f"The {count(report.complete, 'video')} asked for ({report.selection}) {_are(report.complete)} here and "
@@ -107,14 +111,18 @@ def verdict(report: Report) -> str:
 
 def summary(report: Report) -> list[str]:
     """The lines that a person reads when a run is over; the last one is the verdict."""
-    end = "" if report.whole_listing else " (the listing was not read to its end)"
+    if not report.pages:
+        return [report.verdict]
+    end = " (the listing was not read to its end)" if report.error else ""
     lines = [
         f"Listed        {count(report.listed, 'video')} on {count(report.pages, 'page')}{end}",
         f"New           {report.new:,}",
         f"Already held  {report.already_held:,}",
     ]
     if report.updated:
-        lines.append(f"Updated       {report.updated:,} (metadata changed upstream, or something was missing)")
+        lines.append(f"Updated       {report.updated:,} (the metadata changed upstream)")
+    if report.retried:
+        lines.append(f"Tried again   {report.retried:,} (files were missing)")
     if report.pending:
         lines.append(f"In the making {report.pending:,} (no file to fetch yet)")
     speed = ""
@@ -134,7 +142,8 @@ def summary(report: Report) -> list[str]:
 
 def problem_line(problem: FileProblem) -> str:
     """One file that is not held, in one line."""
-    return f"{problem.kind} of {printable(problem.video)}: {problem.status}, {problem.error or 'no reason known'}"
+    slot = Slot(problem.kind, problem.index or 0)
+    return f"{slot} of {printable(problem.video)}: {problem.status}, {problem.error or 'no reason known'}"
 
 
 def size(number: float) -> str:

@@ -65,7 +65,14 @@ class Staged:
     """
 
     def __init__(
-        self, threads: Threads, root: Path, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]
+        self,
+        threads: Threads,
+        root: Path,
+        folder: PurePosixPath,
+        partial_name: str,
+        make_check: Callable[[], Check],
+        *,
+        batch: int,
     ) -> None:
         self._threads = threads
         self._root = root
@@ -75,6 +82,7 @@ class Staged:
         self._next_point_path = root / folder / f"{partial_name}.next"
         self._make_check = make_check
         self._sink: _Sink | None = None
+        self._batch_size = batch
         self._batch: list[bytes] = []
         self._batched = 0
         self._flushing: asyncio.Future[_Sink] | None = None
@@ -106,7 +114,7 @@ class Staged:
         self._batch.append(chunk)
         self._batched += len(chunk)
         self.size += len(chunk)
-        if self._batched >= BATCH:
+        if self._batched >= self._batch_size:
             await self._settle()
             self._flushing = self._threads.start(self._absorb, self._take_batch())
 

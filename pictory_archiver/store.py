@@ -10,17 +10,18 @@ import aiofiles
 
 from . import disk
 from .settings import MIB
-from .staging import Check, Committed, Staged, clone
+from .staging import BATCH, Check, Committed, Staged, clone
 from .threads import Threads
 
 THREADS = 16
 
 
 class Store:
-    """The files of one archive. Paths are relative to `root`."""
+    """The files of one archive. Paths are relative to `root`; media are written in batches of so many bytes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, batch: int = BATCH) -> None:
         self.root = root
+        self._batch = batch
         self._threads = Threads(THREADS, "disk")
 
     def close(self) -> None:
@@ -29,7 +30,7 @@ class Store:
 
     def stage(self, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]) -> Staged:
         """A new file on its way into a folder. Touches nothing yet."""
-        return Staged(self._threads, self.root, folder, partial_name, make_check)
+        return Staged(self._threads, self.root, folder, partial_name, make_check, batch=self._batch)
 
     async def write(self, path: PurePosixPath, data: bytes) -> None:
         """Writes a small file whole, atomically and durably. Raises `StorageError`."""

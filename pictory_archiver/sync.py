@@ -169,6 +169,8 @@ class _Run:
             return
         if planned.sidecar_bytes is None:
             tally.new += 1
+        elif plan.tasks:
+            tally.retried += 1
         else:
             tally.updated += 1
         tally(VideoPlanned(plan.video.id, len(plan.tasks), plan.reason))

@@ -15,7 +15,7 @@ class Tally:
         self._observer = observer
         self.started = datetime.datetime.now(datetime.UTC)
         self._clock = time.monotonic()
-        self.pages = self.listed = self.new = self.held = self.updated = self.linked = 0
+        self.pages = self.listed = self.new = self.held = self.updated = self.retried = self.linked = 0
         self.files_stored = self.bytes_stored = self.bytes_received = 0
         self.odd_items = 0
 

@@ -22,14 +22,18 @@ from .listing import walk
 from .models import Video
 from .rebuild import open_or_rebuild
 from .retry import Retrier
-from .settings import Settings
+from .settings import MIB, Settings
 from .shelf import Shelf
 from .sidecar import Sidecar, render
+from .staging import BATCH
 from .store import Store
 from .threads import Threads
 
 CLIENT = f"pictory-archiver/{__version__}"
 MAX_REDIRECTS = 5
+ALL_BUFFERS = 32 * MIB
+BUFFERS_PER_WORKER = 4
+"""A batch that fills while another is written, and twice the limit of aiohttp's buffer, where it stops reading."""
 
 
 def utc_now() -> datetime.datetime:
@@ -104,7 +108,8 @@ async def open_workshop(
     """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`."""
     async with contextlib.AsyncExitStack() as stack:
         archive = stack.enter_context(hold(root, time_zone=settings.layout.time_zone, now=utc_now()))
-        store = Store(archive.root)
+        buffer = min(BATCH, ALL_BUFFERS // (BUFFERS_PER_WORKER * settings.download.workers))
+        store = Store(archive.root, batch=buffer)
         stack.callback(store.close)
         threads = Threads(1, "rebuild")
         stack.callback(threads.close)
@@ -117,7 +122,10 @@ async def open_workshop(
         retrier = Retrier(settings.retry, observer)
         api = await stack.enter_async_context(connected_api(settings, key, retrier))
         limits = Limits(
-            settings.network.connect_timeout_seconds, settings.download.stall_seconds, settings.download.min_speed
+            settings.network.connect_timeout_seconds,
+            settings.download.stall_seconds,
+            settings.download.min_speed,
+            read_ahead=buffer,
         )
         media = Web(
             user_agent=user_agent(settings),

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pictory_archiver.catalogue import Known
+from pictory_archiver.catalogue import Catalogue, Known
 from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, Place, Status
 from pictory_archiver.sidecar import Change, Sidecar, is_complete
 
@@ -134,3 +134,10 @@ def leave_unwritten_rollback(catalogue: Path) -> None:
         assert writer.stdout.readline() == "ready\n"
         writer.kill()
     assert catalogue.with_name(f"{catalogue.name}-journal").exists()
+
+
+def every(catalogue: Catalogue) -> list[Known]:
+    """Every video that a catalogue knows, in the order of ids."""
+    ids = [row[0] for row in catalogue._database.execute("SELECT id FROM videos ORDER BY id")]
+    known = catalogue.known(ids)
+    return [known[video_id] for video_id in ids]

@@ -22,7 +22,7 @@ from pictory_archiver.models import OUTPUTS
 from pictory_archiver.simulator import Fault, Match, Simulator, Stall, World
 
 from .conftest import Account
-from .records import damages, leave_unwritten_rollback
+from .records import damages, every, leave_unwritten_rollback
 from .support import Outcome, Program, asset, check_against_world, check_archive, files_of, sidecars, snapshot
 
 Mount = Callable[..., Path]
@@ -264,7 +264,7 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(
 def catalogued(root: Path) -> dict[str, Known]:
     """What the catalogue knows, apart from which run saw it."""
     catalogue = Catalogue.open_read_only(root / CATALOGUE)
-    known = {each.sidecar.id: each for each in catalogue.every()}
+    known = {each.sidecar.id: each for each in every(catalogue)}
     catalogue.close()
     return known
 

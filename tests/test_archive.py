@@ -26,7 +26,7 @@ from pictory_archiver.archive import (
 from pictory_archiver.errors import ArchiveBusy, ConfigError, StorageError
 from pictory_archiver.sidecar import BrokenSidecar, Sidecar, render
 
-from .records import EXAMPLE
+from .records import EXAMPLE, every
 
 NOW = datetime(2026, 4, 9, 18, 51, 47, tzinfo=UTC)
 SOUND_MARKER = {
@@ -218,7 +218,7 @@ def test_a_name_that_is_no_text_hides_no_other_sidecar(tmp_path: Path) -> None:
     (odd / "b.json").write_bytes(render(msgspec.structs.replace(EXAMPLE, id="b")))
     (odd.parent / f"{odd.name}.json").write_bytes(render(msgspec.structs.replace(EXAMPLE, id="c")))
     catalogue, _ = rebuild.open_or_rebuild(archive)
-    assert [each.sidecar.id for each in catalogue.every()] == [EXAMPLE.id]
+    assert [each.sidecar.id for each in every(catalogue)] == [EXAMPLE.id]
     catalogue.close()
 
 

@@ -23,7 +23,7 @@ from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, OddItem, Place
 from pictory_archiver.sidecar import render
 
 from . import records
-from .records import EXAMPLE, damages, leave_unwritten_rollback
+from .records import EXAMPLE, damages, every, leave_unwritten_rollback
 
 NOW = datetime(2026, 4, 9, tzinfo=UTC)
 
@@ -52,16 +52,16 @@ def test_what_is_recorded_is_known(videos: list[Known]) -> None:
         catalogue.record(videos)
         expected = {each.sidecar.id: each for each in videos}
         assert catalogue.known([*expected, "another"]) == expected
-        assert {each.sidecar.id: each for each in catalogue.every()} == expected
+        assert {each.sidecar.id: each for each in every(catalogue)} == expected
         catalogue.record(videos)  # again, and nothing is doubled
-        assert list(catalogue.every()) == sorted(videos, key=lambda each: each.sidecar.id.encode())
+        assert every(catalogue) == sorted(videos, key=lambda each: each.sidecar.id.encode())
 
 
 def test_many_videos_are_asked_for_at_once(catalogue: Catalogue) -> None:
     videos = [known(f"v{number:05}") for number in range(1203)]
     catalogue.record(videos)
     assert list(catalogue.known([each.sidecar.id for each in videos])) == [each.sidecar.id for each in videos]
-    assert list(catalogue.every()) == videos
+    assert every(catalogue) == videos
     assert catalogue.count_videos() == (1203, 1203)
 
 
@@ -168,7 +168,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 def names(catalogue: Catalogue) -> dict[str, tuple[str, int]]:
     """Stem and revision by id."""
-    found = {each.sidecar.id: (each.place.stem, each.sidecar.revision) for each in catalogue.every()}
+    found = {each.sidecar.id: (each.place.stem, each.sidecar.revision) for each in every(catalogue)}
     catalogue.close()
     return found
 

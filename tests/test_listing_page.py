@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pictory_archiver.errors import BrokenBody
-from pictory_archiver.listing_page import MAX_DEPTH, changed_fields, created_of, parse_page, same_metadata
+from pictory_archiver.listing_page import MAX_DEPTH, changed_fields, created_of, parse_page
 from pictory_archiver.models import Kind, OddItem, Page, Slot, Video
 
 SIGNATURE = "Expires=1&Signature=hunter2&Key-Pair-Id=K"
@@ -232,7 +232,7 @@ def test_signatures_stay_in_memory() -> None:
 def test_another_host_or_signature_is_no_change() -> None:
     old = {"url": "https://a/v.mp4", "more": [{"u": "https://a/x?Signature=1"}], "prompt": "p", "gone": None}
     new = {"url": "http://b:1/v.mp4?token=t", "more": [{"u": "https://b/x"}], "prompt": "p"}
-    assert same_metadata(old, new)
+    assert not changed_fields(old, new)
     assert changed_fields(old, new) == {}
 
 
@@ -240,7 +240,7 @@ def test_changed_fields_are_the_former_values() -> None:
     old = {"url": "https://a/v.mp4", "prompt": "before", "gone": 1, "same": [1]}
     new = {"url": "https://a/w.mp4", "prompt": "after", "new": 2, "same": [1]}
     assert changed_fields(old, new) == {"url": "https://a/v.mp4", "prompt": "before", "gone": 1, "new": None}
-    assert not same_metadata(old, new)
+    assert changed_fields(old, new)
 
 
 JSON_VALUES = st.recursive(
@@ -259,7 +259,7 @@ def test_every_item_comes_out_and_can_be_written(items: list[Any]) -> None:
     for one in result.videos:
         assert msgspec.json.decode(msgspec.json.encode(one.item)) == one.item
         msgspec.json.encode((one.id, one.prompt, one.model, one.aspect_ratio, one.sources))
-        assert same_metadata(one.item, one.item)
+        assert not changed_fields(one.item, one.item)
     for entry in result.odd:
         entry.raw.encode()
 
