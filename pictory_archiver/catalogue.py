@@ -29,7 +29,7 @@ from .database import DamagedCatalogue, Database
 from .logbook import Logbook
 from .models import OUTPUTS, Asset, Kind, Place, Slot, Status
 
-__all__ = ["Catalogue", "DamagedCatalogue", "Known", "Problem"]
+__all__ = ["Catalogue", "DamagedCatalogue", "Known", "Problem", "name_key"]
 
 BATCH_OF_IDS = 500
 
@@ -101,11 +101,17 @@ class Catalogue:
                 ).values()
             )
 
-    def holder_of(self, place: Place) -> str | None:
-        """The id of the video that has this place, as a file system that folds case sees it."""
+    def taken(self, places: Sequence[Place]) -> set[str]:
+        """Those of these places that a video has, by their `name_key`."""
+        keys = [name_key(place) for place in places]
+        found: set[str] = set()
         with self._database.errors():
-            row = self._database.execute("SELECT id FROM videos WHERE name_key = ?", (name_key(place),)).fetchone()
-        return None if row is None else str(row[0])
+            for start in range(0, len(keys), BATCH_OF_IDS):
+                batch = keys[start : start + BATCH_OF_IDS]
+                marks = ",".join("?" * len(batch))
+                rows = self._database.execute(f"SELECT name_key FROM videos WHERE name_key IN ({marks})", batch)
+                found.update(row[0] for row in rows)
+        return found
 
     def record(self, videos: Iterable[Known]) -> None:
         """Writes what is known of these videos, in one transaction."""

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from . import layout
-from .catalogue import Known
+from .catalogue import Known, name_key
 from .models import Kind, Place, Slot, Status, Video
 from .plan import VideoPlan, plan_video
 from .settings import Layout
@@ -61,31 +61,17 @@ class Planner:
         known = recorded | await self._adopted(recorded.values(), sizes)
         sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
 
-        taken: set[str] = set()
-        planned = []
-        for video in videos:
-            record = known.get(video.id)
-            if record is None:
-                place = await self._new_place(video, taken)
-                planned.append(self._planned(video, place, None, frozenset(), sizes, recorded))
-            else:
-                lost = frozenset(_lost(record, sizes))
-                planned.append(self._planned(video, record.place, record, lost, sizes, recorded))
-        return planned
+        places = await self._new_places([video for video in videos if video.id not in known])
+        return [self._planned(video, known.get(video.id), places, sizes, recorded) for video in videos]
 
     def _planned(
-        self,
-        video: Video,
-        place: Place,
-        known: Known | None,
-        lost: frozenset[Slot],
-        sizes: Sizes,
-        recorded: dict[str, Known],
+        self, video: Video, known: Known | None, places: dict[str, Place], sizes: Sizes, recorded: dict[str, Known]
     ) -> Planned:
         before = known.sidecar if known else None
-        plan = plan_video(video, before, lost=lost, wanted=self._wanted)
+        place = known.place if known else places[video.id]
+        lost = frozenset(_lost(known, sizes)) if known else frozenset()
         return Planned(
-            plan=plan,
+            plan=plan_video(video, before, lost=lost, wanted=self._wanted),
             place=place,
             before=before,
             sidecar_bytes=known.sidecar_bytes if known and sizes[place.sidecar] == known.sidecar_bytes else None,
@@ -107,8 +93,18 @@ class Planner:
                 adopted[sidecar.id] = msgspec.structs.replace(known, sidecar=sidecar, sidecar_bytes=size)
         return adopted
 
-    async def _new_place(self, video: Video, taken: set[str]) -> Place:
-        place = layout.place(
+    async def _new_places(self, videos: Sequence[Video]) -> dict[str, Place]:
+        """A place for each of these videos, by id: none that another video has, case aside."""
+        wished = {video.id: self._wished_place(video) for video in videos}
+        taken = await self._shelf.ask(self._shelf.catalogue.taken, list(wished.values()))
+        places = {}
+        for video_id, place in wished.items():
+            places[video_id] = layout.distinct(place, video_id) if name_key(place) in taken else place
+            taken.add(name_key(places[video_id]))
+        return places
+
+    def _wished_place(self, video: Video) -> Place:
+        return layout.place(
             self._template,
             id=video.id,
             created=video.created,
@@ -119,12 +115,6 @@ class Planner:
             zone=self._zone,
             max_name_bytes=self._max_name_bytes,
         )
-        key = str(place.sidecar).casefold()
-        if key in taken or await self._shelf.ask(self._shelf.catalogue.holder_of, place) is not None:
-            place = layout.distinct(place, video.id)
-            key = str(place.sidecar).casefold()
-        taken.add(key)
-        return place
 
 
 def _paths(known: Iterable[Known]) -> list[PurePosixPath]:

@@ -80,8 +80,7 @@ def test_a_record_replaces_the_former_one_with_all_its_files(catalogue: Catalogu
 def test_two_videos_at_places_that_one_file_system_takes_for_one_are_both_kept(catalogue: Catalogue) -> None:
     catalogue.record([known("a", place=Place("2026", "Film")), known("b", place=Place("2026", "film"))])
     assert len(catalogue.known(["a", "b"])) == 2
-    assert catalogue.holder_of(Place("2026", "FILM")) in ("a", "b")
-    assert catalogue.holder_of(Place("2027", "film")) is None
+    assert catalogue.taken([Place("2026", "FILM"), Place("2027", "film")]) == {"2026/film"}
 
 
 def test_a_batch_is_recorded_whole_or_not_at_all(catalogue: Catalogue) -> None:
