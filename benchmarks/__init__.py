@@ -1,0 +1,1 @@
+"""How much time and memory the program takes, measured against the simulated account: `make bench`."""

@@ -18,9 +18,19 @@ from .cli_params import archive_argument, archive_folder, json_text, message
 from .cli_sync import sync
 
 DEMO_VIDEOS = 300
+VIDEOS = click.IntRange(0, 1_000_000)
+PORT = click.IntRange(0, 65535)
+
+
+class Journey(click.Group):
+    """Commands in the order in which a person meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
 
 
 @click.group(
+    cls=Journey,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every command explains itself: pictory-archiver COMMAND --help",
 )
@@ -32,7 +42,7 @@ def cli() -> None:
     """
 
 
-@cli.command(short_help="Say whether the archive holds everything, and what it does not hold.")
+@click.command(short_help="Say whether the archive holds everything, and what it does not hold.")
 @archive_argument
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -52,9 +62,9 @@ def status(context: click.Context, archive: Path | None, config_file: Path | Non
     context.exit(ledger.exit_status)
 
 
-@cli.command(short_help="See it work without an account: archive simulated videos.")
+@click.command(short_help="See it work without an account: archive simulated videos.")
 @click.argument("directory", required=False, type=click.Path(path_type=Path), default=Path("pictory-demo"))
-@click.option("--videos", type=click.IntRange(0, 1_000_000), default=DEMO_VIDEOS, show_default=True, help="How many.")
+@click.option("--videos", type=VIDEOS, default=DEMO_VIDEOS, show_default=True, metavar="N", help="How many.")
 @click.option("--no-progress", is_flag=True, help="No bars, also on a terminal.")
 @click.pass_context
 def demo(context: click.Context, directory: Path, videos: int, *, no_progress: bool) -> None:
@@ -79,13 +89,20 @@ def demo(context: click.Context, directory: Path, videos: int, *, no_progress: b
     context.exit(report.exit_status)
 
 
-@cli.command(hidden=True)
-@click.option("--videos", type=click.IntRange(0, 1_000_000), default=DEMO_VIDEOS, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--api-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
-@click.option("--cdn-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
+@click.command(hidden=True)
+@click.option("--videos", type=VIDEOS, default=DEMO_VIDEOS, show_default=True, metavar="N", help="How many.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, another account.")
+@click.option("--api-port", type=PORT, default=0, metavar="PORT", help="Default: a free one.")
+@click.option("--cdn-port", type=PORT, default=0, metavar="PORT", help="Default: a free one.")
 @click.option("--signed", is_flag=True, help="URLs carry a signature that expires.")
-@click.option("--url-lifetime", type=click.FloatRange(min=0), default=3600.0, show_default=True, metavar="SECONDS")
+@click.option(
+    "--url-lifetime",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Until a signature expires.",
+)
 @click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Before each answer.")
 @click.option(
     "--faults", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A script of faults, JSON."
@@ -106,20 +123,23 @@ def simulate(
     Prints the environment variables that make `sync` use it. docs/simulator.md describes the script of faults.
     """
     from .demo import run_simulator
+    from .errors import Stopped
     from .running import run_until_signal
 
-    run_until_signal(
-        run_simulator(
-            videos=videos,
-            seed=seed,
-            ports=(api_port, cdn_port),
-            url_lifetime=url_lifetime if signed else None,
-            latency=latency,
-            faults=faults.read_bytes() if faults else b"[]",
-            tell=click.echo,
-        )
+    serving = run_simulator(
+        videos=videos,
+        seed=seed,
+        ports=(api_port, cdn_port),
+        url_lifetime=url_lifetime if signed else None,
+        latency=latency,
+        faults=faults.read_bytes() if faults else b"[]",
+        tell=click.echo,
     )
+    try:
+        run_until_signal(serving)
+    except Stopped as stop:
+        raise click.exceptions.Exit(stop.exit_status) from None
 
 
-for command in (init, sync, config_group):
+for command in (init, sync, status, demo, config_group, simulate):
     cli.add_command(command)

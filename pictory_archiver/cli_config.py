@@ -23,6 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_ARCHIVE = "~/Pictory Archive"
 KEY_TRIES = 3
+TRIES_WHILE_SOMEBODY_WAITS = 2
 
 
 class SettingShown(Struct, frozen=True):
@@ -77,7 +78,7 @@ def config_group() -> None:
     """Check the settings, or show the ones in effect."""
 
 
-@config_group.command("check")
+@config_group.command("check", short_help="Say whether the settings and the key can be used.")
 @config_option
 def config_check(config_file: Path | None) -> None:
     """Say whether the settings and the API key can be used, without asking the API.
@@ -179,7 +180,7 @@ def _text(setting: SettingShown) -> str:
             return str(other)
 
 
-@click.command("init")
+@click.command("init", short_help="Set up: the API key, the folder of the archive.")
 @config_option
 @click.option("--archive", metavar="DIR", help=f"The archive's folder. Default: {DEFAULT_ARCHIVE}")
 @click.option("--no-check", is_flag=True, help="Save the key without trying it.")
@@ -252,8 +253,9 @@ def _try(settings: Settings, key: Key) -> None:
 
     from .workshop import try_key
 
+    impatient = msgspec.structs.replace(settings.retry, tries=min(settings.retry.tries, TRIES_WHILE_SOMEBODY_WAITS))
     try:
-        count = asyncio.run(try_key(settings, key))
+        count = asyncio.run(try_key(msgspec.structs.replace(settings, retry=impatient), key))
     except ListingError as error:
         if not _on_terminal():
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,12 +85,15 @@ def sync(
     root = archive_folder(archive, settings)
     selection = _selection(root, settings, since=since, until=until, limit=limit, model=model)
     warn((*loaded.warnings, *key.warnings))
-    with watching(quiet=quiet, verbosity=verbose, bars=not no_progress, write=message) as observer:
+    is_quiet = quiet and not as_json
+    # The lines of a dry run show its progress, and would tear the bars.
+    with watching(quiet=quiet, verbosity=verbose, bars=not (no_progress or dry_run), write=message) as observer:
         if dry_run:
-            lines, status = _preview(root, settings, key, selection, observer, as_json=as_json)
+            tell = (lambda _: None) if is_quiet else click.echo
+            lines, status = _preview(root, settings, key, selection, observer, tell, as_json=as_json)
         else:
             lines, status = _sync(root, settings, key, selection, allowed, observer, as_json=as_json)
-    if status or not quiet:
+    if status or not is_quiet:
         click.echo("\n".join(lines))
     context.exit(status)
 
@@ -115,15 +119,22 @@ def _sync(
 
 
 def _preview(
-    root: Path, settings: Settings, key: Key, selection: Selection, observer: Observer, *, as_json: bool
+    root: Path,
+    settings: Settings,
+    key: Key,
+    selection: Selection,
+    observer: Observer,
+    tell: Callable[[str], None],
+    *,
+    as_json: bool,
 ) -> tuple[list[str], int]:
     from .preview import Intended, intended_line, preview_lines, preview_sync
     from .running import run_until_signal
 
-    def tell(intended: Intended) -> None:
-        click.echo(json_text(intended, indent=-1) if as_json else intended_line(intended))
+    def tell_of(intended: Intended) -> None:
+        tell(json_text(intended, indent=-1) if as_json else intended_line(intended))
 
-    preview = run_until_signal(preview_sync(root, settings, key, selection=selection, observer=observer, tell=tell))
+    preview = run_until_signal(preview_sync(root, settings, key, selection=selection, observer=observer, tell=tell_of))
     return ([json_text(preview, indent=-1)] if as_json else preview_lines(preview)), 0
 
 
@@ -131,13 +142,12 @@ def _selection(
     root: Path, settings: Settings, *, since: When | None, until: When | None, limit: int | None, model: str | None
 ) -> Selection:
     """The options as a selection. A bare day is whole, in the time zone of the archive's folders."""
-    from zoneinfo import ZoneInfo
-
     from .archive import MARKER, Archive
+    from .layout import zone_of
     from .selection import Selection
 
     is_archive = (root / MARKER).exists()
-    zone = ZoneInfo(Archive.open(root).marker.time_zone if is_archive else settings.layout.time_zone)
+    zone = zone_of(Archive.open(root).marker.time_zone if is_archive else settings.layout.time_zone)
 
     def moment(when: When | None, *, whole_day: bool) -> datetime.datetime | None:
         if when is None:

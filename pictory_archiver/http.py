@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 import urllib.parse
@@ -260,7 +261,7 @@ def _our_errors(limits: Limits) -> Iterator[None]:
     except aiohttp.ClientConnectorDNSError as error:
         raise Unreachable(f"the name {printable(error.host, 80)} was not found") from None
     except aiohttp.ClientConnectorError as error:
-        reason = error.os_error.strerror or "no connection"
+        reason = os.strerror(error.os_error.errno) if error.os_error.errno else "no connection"
         raise Unreachable(f"cannot connect to {printable(error.host, 80)}:{error.port}: {reason}") from None
     except aiohttp.ClientPayloadError:
         raise Unreachable("the connection ended before the body was whole") from None

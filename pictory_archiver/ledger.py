@@ -14,7 +14,17 @@ from .logbook import Listing, Run
 from .models import INPUTS, OUTPUTS, Kind, Status
 from .plan import is_overdue
 from .rebuild import for_reading
-from .report import KEPT_FAILURES, MISSING_SOMETHING, NOT_COVERED, SCOPE, FileProblem, count, problem_lines, size
+from .report import (
+    KEPT_FAILURES,
+    LOST_INPUTS,
+    MISSING_SOMETHING,
+    NOT_COVERED,
+    SCOPE,
+    FileProblem,
+    count,
+    problem_lines,
+    size,
+)
 
 LAST_RUNS = 5
 UNSOUND = 5
@@ -144,7 +154,9 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     if ledger.odd_items:
         lines.append(f"Odd items     {ledger.odd_items:,} of the listing could not be read")
     lines += problem_lines("Not held     ", ledger.problem_count, ledger.problems, limit=KEPT_FAILURES)
-    lines += problem_lines("Lost inputs  ", ledger.lost_input_count, ledger.lost_inputs, limit=KEPT_FAILURES)
+    lines += problem_lines(
+        "Lost inputs  ", ledger.lost_input_count, ledger.lost_inputs, note=LOST_INPUTS, limit=KEPT_FAILURES
+    )
     lines.append("Last runs")
     lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
     return [*lines, "", f"This is about {SCOPE}. {NOT_COVERED}"]

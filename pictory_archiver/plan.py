@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
+from .addresses import locator
 from .listing_page import changed_fields
 from .models import INPUTS, OUTPUTS, Asset, Kind, Slot, Source, Status, Video
 from .settings import INPUTS_WORD
@@ -71,7 +72,7 @@ def plan_video(video: Video, before: Sidecar | None, *, lost: frozenset[Slot], w
         old, source = known.get(slot), sources.get(slot)
         asset = _state(slot, source, old, is_lost=slot in lost, is_wanted=slot.kind in wanted)
         assets.append(asset)
-        if source and slot.kind in OUTPUTS and slot.kind in wanted and not asset.held:
+        if source and slot.kind in OUTPUTS and slot.kind in wanted and is_unsettled(asset):
             tasks.append(Task(source, _reason(old, is_lost=slot in lost)))
     return VideoPlan(
         video=video,
@@ -140,7 +141,9 @@ def _state(slot: Slot, source: Source | None, old: Asset | None, *, is_lost: boo
     if old is not None and not is_lost:
         if old.held or old.status is Status.REJECTED:
             return old
-        if is_unsettled(old) and url in (None, old.url) and (is_wanted or old.status is not Status.PENDING):
+        keeps_its_word = old.status is Status.SKIPPED if not is_wanted else is_unsettled(old)
+        tells_of_a_failure = is_unsettled(old) and old.status is not Status.PENDING
+        if (keeps_its_word or tells_of_a_failure) and _is_same_address(url, old.url):
             return old
     skipped = not is_wanted and not is_lost
     return Asset(
@@ -150,6 +153,11 @@ def _state(slot: Slot, source: Source | None, old: Asset | None, *, is_lost: boo
         path=None,
         url=url,
     )
+
+
+def _is_same_address(url: str | None, old: str | None) -> bool:
+    """Another host is no change; where no URL is listed any more, the old one stands."""
+    return url is None or (old is not None and locator(url) == locator(old))
 
 
 def _reason(old: Asset | None, *, is_lost: bool) -> str:

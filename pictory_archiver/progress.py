@@ -27,7 +27,7 @@ from .events import (
     Warned,
 )
 from .models import Slot
-from .report import size
+from .report import count, size
 from .text import printable
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def log_line(event: Event, verbosity: int) -> str | None:
         case PageListed() if verbosity >= 2:
             return f"page {event.page}: {event.videos:,} videos so far" + (", the last page" if event.last else "")
         case VideoPlanned() if verbosity >= 2:
-            return f"{printable(event.video_id, 60)}: {event.files} files to fetch {event.reason}".rstrip()
+            wanted = f"{count(event.files, 'file')} to fetch ({event.reason})" if event.files else "no file to fetch"
+            return f"{printable(event.video_id, 60)}: {wanted}"
         case VideoDone() if verbosity >= 2:
             return f"{printable(event.video_id, 60)}: " + ("complete" if event.complete else "not complete")
         case PhaseStarted() if verbosity >= 2:
@@ -118,7 +119,7 @@ class Bars:
         if line is not None:
             self._videos.write(line, file=sys.stderr)
         if isinstance(event, PageListed) and event.last:
-            self._videos.bar_format = "{desc} {n_fmt}/{total_fmt} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]"
+            self._videos.bar_format = "Videos  {n:,} of {total:,} |{bar}| {percentage:.0f}% [{elapsed}<{remaining}]"
             self._videos.total = figures.listed
         if time.monotonic() - self._drawn >= self._videos.mininterval:
             self._draw()
@@ -131,16 +132,14 @@ class Bars:
     def _draw(self) -> None:
         figures = self._figures
         now = self._drawn = time.monotonic()
-        if figures.listing_ended:
-            self._videos.n = figures.done
-            self._videos.set_description_str("Videos", refresh=False)
-        else:
-            self._videos.set_description_str(
-                f"Videos {figures.done:,} done, {figures.listed:,} listed so far, the listing goes on", refresh=False
-            )
+        self._videos.n = figures.done
+        if not figures.listing_ended:
+            words = f"Videos  {figures.done:,} of {figures.listed:,} listed so far, the listing goes on"
+            self._videos.set_description_str(words, refresh=False)
         speed = size(figures.bytes / max(now - self._started, 0.1))
-        words = f"Files  {figures.files:,}  {size(figures.bytes)}  {speed}/s  {figures.failed:,} failed"
-        self._files.set_description_str(f"{words}  ({figures.phase})" if figures.phase else words, refresh=False)
+        words = f"Files   {figures.files:,} stored, {size(figures.bytes)}, {speed}/s, {figures.failed:,} failed"
+        words += f" ({figures.phase})" if figures.phase else ""
+        self._files.set_description_str(words, refresh=False)
         self._videos.refresh()
         self._files.refresh()
 
@@ -163,9 +162,9 @@ class Lines:
             self._say(line)
         if self._clock() - self._last >= LINE_EVERY_SECONDS:
             self._last = self._clock()
-            listed = f"{figures.listed:,} videos listed" + ("" if figures.listing_ended else " so far")
-            done = f"{figures.done:,} done, {figures.files:,} files, {size(figures.bytes)}, {figures.failed:,} failed"
-            self._say(f"{listed}, {done}")
+            listed = f"{count(figures.listed, 'video')} listed" + ("" if figures.listing_ended else " so far")
+            files = f"{count(figures.files, 'file')}, {size(figures.bytes)}, {figures.failed:,} failed"
+            self._say(f"{listed}, {figures.done:,} done, {files}")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -12,6 +12,7 @@ import humanize
 from msgspec import Struct
 
 from .models import Kind, Slot, Status
+from .settings import ASSET_WORDS
 from .text import printable
 
 SHOWN_FAILURES = 20
@@ -20,6 +21,7 @@ SCOPE = "AI Studio videos"
 NOT_COVERED = (
     "Generated images and editor projects are other collections of Pictory: they are not part of this archive."
 )
+LOST_INPUTS = " that requests were made with; no video depends on them"
 MISSING_SOMETHING = 3
 
 
@@ -90,23 +92,26 @@ def verdict(report: Report) -> str:
     faults = _faults(report)
     if faults:
         return f"Not complete: {', '.join(faults)}. Run it again: what is here is kept, and only the rest is tried."
-    whole = len(report.assets) == len(Kind) - 2
-    files = "" if whole else f" ({', '.join(report.assets)} only, as asked)"
+    files = "" if len(report.assets) == len(ASSET_WORDS) else f" ({', '.join(report.assets)} only, as asked)"
     waiting = f" {count(report.pending, 'video')} still in the making: run it again later." if report.pending else ""
     if not report.whole_listing and not report.complete:
-        return f"No video that was asked for ({report.selection}) has files; this was no full backup.{waiting}"
+        return (
+            f"No AI Studio video that was asked for ({report.selection}) has a file; this was no full backup.{waiting}"
+        )
     if not report.whole_listing:
         return (
-            f"The {count(report.complete, 'video')} asked for ({report.selection}) {_are(report.complete)} here and "
-            f"verified{files}; this was no full backup.{waiting} Open {report.archive}"
+            f"{_all(report.complete, 'AI Studio video')} asked for ({report.selection}) {_are(report.complete)} "
+            f"here and verified{files}; this was no full backup.{waiting} Open {report.archive}"
         )
     if report.listed == 0:
         return f"The account lists no {SCOPE}: there is nothing to archive. Is it the right key?"
-    if report.pending:
-        return f"All {report.complete:,} finished {SCOPE} are here and verified{files}.{waiting} Open {report.archive}"
-    if report.listed == 1:
-        return f"The one AI Studio video of this account is here and verified{files}. Open {report.archive}"
-    return f"All {report.listed:,} {SCOPE} are here and verified{files}. Open {report.archive}"
+    if not report.complete:
+        return f"No AI Studio video has a file yet.{waiting}"
+    finished = "finished " if report.pending else ""
+    return (
+        f"{_all(report.complete, f'{finished}AI Studio video')} {_are(report.complete)} here and verified{files}."
+        f"{waiting} Open {report.archive}"
+    )
 
 
 def summary(report: Report) -> list[str]:
@@ -133,7 +138,7 @@ def summary(report: Report) -> list[str]:
         f"Files         {report.files_stored:,} stored{linked}, {size(report.bytes_stored)}",
         f"Time          {duration(report.seconds)}{speed}",
         *problem_lines("Failed       ", report.problem_count, report.problems),
-        *problem_lines("Lost inputs  ", report.lost_input_count, report.lost_inputs),
+        *problem_lines("Lost inputs  ", report.lost_input_count, report.lost_inputs, note=LOST_INPUTS),
     ]
     if report.odd_items:
         lines.append(f"Odd items     {report.odd_items:,} of the listing could not be read (kept in the catalogue)")
@@ -165,13 +170,13 @@ def duration(seconds: float) -> str:
 
 
 def problem_lines(
-    title: str, number: int, problems: tuple[FileProblem, ...], *, limit: int = SHOWN_FAILURES
+    title: str, number: int, problems: tuple[FileProblem, ...], *, note: str = "", limit: int = SHOWN_FAILURES
 ) -> list[str]:
     """A heading with the number of files that are not held, and the first `limit` of them."""
     if not number:
         return []
     shown = problems[:limit]
-    lines = [f"{title} {count(number, 'file')}", *(f"  {problem_line(problem)}" for problem in shown)]
+    lines = [f"{title} {count(number, 'file')}{note}", *(f"  {problem_line(problem)}" for problem in shown)]
     if number > len(shown):
         lines.append(f"  … and {number - len(shown):,} more (`pictory-archiver status` names them)")
     return lines
@@ -180,12 +185,16 @@ def problem_lines(
 def _faults(report: Report) -> list[str]:
     faults = []
     if report.problem_count:
-        faults.append(f"{count(report.problem_count, 'file')} of {report.listed:,} videos could not be had")
+        faults.append(f"{count(report.problem_count, 'file')} of {count(report.listed, 'video')} could not be had")
     if report.overdue:
         faults.append(f"{count(report.overdue, 'video')} should be finished by now and {_have(report.overdue)} no file")
     if report.odd_items:
         faults.append(f"{count(report.odd_items, 'item')} of the listing could not be read")
     return faults
+
+
+def _all(number: int, noun: str) -> str:
+    return f"The one {noun}" if number == 1 else f"All {count(number, noun)}"
 
 
 def _are(number: int) -> str:

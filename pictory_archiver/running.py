@@ -10,11 +10,17 @@ from typing import Any, TypeVar
 
 from .errors import Stopped
 
+PATIENCE_SECONDS = 8.0
+
 T = TypeVar("T")
 
 
 def run_until_signal(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the coroutine. SIGINT and SIGTERM cancel it and raise `Stopped`; a second one ends at once."""
+    """The result of the coroutine. SIGINT and SIGTERM cancel it and raise `Stopped`.
+
+    The process ends at once with a second signal, and some seconds after the first where a disk or a resolver of
+    names does not come back. Both are as safe as a kill.
+    """
 
     async def main() -> T:
         task = asyncio.ensure_future(work)
@@ -25,6 +31,7 @@ def run_until_signal(work: Coroutine[Any, Any, T]) -> T:
                 os._exit(128 + number)
             received.append(number)
             task.cancel()
+            loop.call_later(PATIENCE_SECONDS, os._exit, 128 + number)
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -128,7 +128,8 @@ async def page(simulator: Simulator, token: str | None = None, *, limit: int = 2
 
 
 def test_every_action_is_in_these_tests() -> None:
-    assert {type(action) for action in EVERY_ACTION} == set(Action.__subclasses__())
+    shipped = {action for action in Action.__subclasses__() if action.__module__.startswith("pictory_archiver.")}
+    assert {type(action) for action in EVERY_ACTION} == shipped
 
 
 @pytest.mark.parametrize("action", EVERY_ACTION, ids=lambda action: type(action).__name__)

@@ -1,0 +1,74 @@
+"""An archive that holds a whole simulated account, made fast: true sidecars beside empty files.
+
+    python -m benchmarks.held ARCHIVE VIDEOS CDN
+
+A run over it has everything to compare and nothing to fetch. CDN is the origin of the account's URLs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from pictory_archiver.archive import hold
+from pictory_archiver.catalogue import Known
+from pictory_archiver.layout import file_name
+from pictory_archiver.listing_page import parse_page
+from pictory_archiver.models import OUTPUTS, Asset, Status
+from pictory_archiver.plan import Origin, compose
+from pictory_archiver.planner import Planned, Planner
+from pictory_archiver.rebuild import open_or_rebuild
+from pictory_archiver.settings import Settings
+from pictory_archiver.shelf import Shelf
+from pictory_archiver.sidecar import render
+from pictory_archiver.simulator import World
+from pictory_archiver.store import Store
+
+ORIGIN = Origin("default", "https://api.example/v1/aistudio/videos", "benchmark")
+EMPTY = sha256().hexdigest()
+
+
+async def make_archive(root: Path, videos: int, cdn: str) -> None:
+    """Makes the archive in a folder that is not there yet."""
+    world = World(count=videos, cdn_base=cdn)
+    now = datetime.now(UTC)
+    with (
+        hold(root, time_zone="UTC", now=now) as archive,
+        closing(Shelf(open_or_rebuild(archive)[0])) as shelf,
+        closing(Store(root)) as store,
+    ):
+        planner = Planner(
+            shelf, store, Settings().layout, account=ORIGIN.account, zone="UTC", wanted=frozenset(OUTPUTS)
+        )
+        page = world.page()
+        while True:
+            listed = parse_page(msgspec.json.encode({"items": page.items})).videos
+            shelf.catalogue.record([_hold_video(root, planned, now) for planned in await planner.plan(listed)])
+            if page.next_key is None:
+                return
+            page = world.page(page.next_key)
+
+
+def _hold_video(root: Path, planned: Planned, now: datetime) -> Known:
+    plan, place = planned.plan, planned.place
+    (root / place.folder).mkdir(parents=True, exist_ok=True)
+    stored = {}
+    for task in plan.tasks:
+        slot, address = task.source.slot, task.source.address
+        name = file_name(place.stem, slot)
+        (root / place.path(name)).touch()
+        stored[slot] = Asset(kind=slot.kind, status=Status.STORED, path=name, bytes=0, sha256=EMPTY, url=address)
+    sidecar = compose(plan, None, stored, origin=ORIGIN, now=now)
+    data = render(sidecar)
+    (root / place.sidecar).write_bytes(data)
+    return Known(place=place, sidecar=sidecar, created=plan.video.created, sidecar_bytes=len(data), listed_run=0)
+
+
+if __name__ == "__main__":
+    asyncio.run(make_archive(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

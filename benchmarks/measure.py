@@ -1,0 +1,82 @@
+"""The real command line in a process of its own, measured, against a simulated account in another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+PROGRAM = (sys.executable, "-m", "pictory_archiver")
+MAX_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Measured(Struct, frozen=True):
+    """What a command printed as JSON, and what it took."""
+
+    report: dict[str, Any]
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+@contextmanager
+def simulated_account(videos: int, home: Path) -> Iterator[dict[str, str]]:
+    """Runs a simulated account of so many videos. Yields the environment in which a command uses it."""
+    bare = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    simulator = subprocess.Popen(
+        [*PROGRAM, "simulate", "--videos", str(videos)],
+        env=bare,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with simulator:
+        try:
+            assert simulator.stdout is not None
+            exports = [simulator.stdout.readline().removeprefix("export ").partition("=") for _ in range(3)]
+            printed = {name: value.strip().strip('"') for name, _, value in exports}
+            yield {**bare, **printed, "PICTORY_ARCHIVER_API_PAUSE_SECONDS": "0"}
+        finally:
+            simulator.terminate()
+
+
+def measure(*arguments: str | Path, env: dict[str, str], scratch: Path) -> Measured:
+    """Runs a command whose last words are a JSON object. Raises `RuntimeError` where it fails.
+
+    The peak of a process is never below that of the one that started it: this one has to stay small.
+    """
+    printed = scratch / "printed.json"
+    started = time.perf_counter()
+    with printed.open("wb") as stdout:
+        process = subprocess.Popen([*PROGRAM, *map(str, arguments)], env=env, stdout=stdout)
+        _, ended, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(ended)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, arguments))}: exit status {process.returncode}")
+    return Measured(
+        msgspec.json.decode(_last_object(printed)),
+        seconds,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * MAX_RSS_UNIT,
+    )
+
+
+def _last_object(printed: Path) -> bytes:
+    """The last line, which begins with a brace; of an indented object there is only one."""
+    last = b""
+    with printed.open("rb") as lines:
+        first = lines.readline()
+        if first.strip() == b"{":
+            return first + lines.read()
+        for last in lines:  # noqa: B007 - the last one is wanted, and they are too many to keep
+            pass
+    return last or first
