@@ -12,7 +12,6 @@ from .catalogue import Catalogue, DamagedCatalogue, Known
 from .disk import find, put_in_place, refuse_link, storage_errors
 from .listing_page import created_of
 from .models import Place
-from .sidecar import Sidecar, render
 
 BATCH = 500
 
@@ -73,25 +72,19 @@ def for_reading(archive: Archive) -> Iterator[Catalogue]:
 
 
 def fill(catalogue: Catalogue, archive: Archive) -> None:
-    """Records every readable sidecar. Of two for one id the higher revision counts."""
+    """Records every readable sidecar. Of two for one id the higher revision counts. No listing is known to hold any."""
     batch: dict[str, Known] = {}
     for path, sidecar in archive.videos():
         earlier = batch.get(sidecar.id) or catalogue.known([sidecar.id]).get(sidecar.id)
         if earlier is None or earlier.sidecar.revision < sidecar.revision:
-            place = Place(str(path.parent), path.name.removesuffix(".json"))
-            batch[sidecar.id] = known_from(place, sidecar, archive.root / path)
+            batch[sidecar.id] = Known(
+                place=Place(str(path.parent), path.name.removesuffix(".json")),
+                sidecar=sidecar,
+                created=created_of(sidecar.video),
+                sidecar_bytes=(archive.root / path).stat().st_size,
+                listed_run=0,
+            )
         if len(batch) >= BATCH:
             catalogue.record(batch.values())
             batch.clear()
     catalogue.record(batch.values())
-
-
-def known_from(place: Place, sidecar: Sidecar, path: Path | None = None) -> Known:
-    """What a sidecar on the disk says, as the catalogue knows it. No listing is known to hold the video."""
-    return Known(
-        place=place,
-        sidecar=sidecar,
-        created=created_of(sidecar.video),
-        sidecar_bytes=path.stat().st_size if path else len(render(sidecar)),
-        listed_run=0,
-    )
