@@ -34,7 +34,7 @@ from .selection import Selection
 from .settings import Settings
 from .sidecar import Sidecar, say_the_same, timestamp
 from .tally import Tally
-from .workshop import CLIENT, Workshop, open_workshop, utc_now
+from .workshop import RELEASE, Workshop, open_workshop, utc_now
 
 WINDOW_PER_WORKER = 2
 KEPT_ODD_ITEMS = 1000
@@ -74,7 +74,7 @@ class _Run:
         self._number = number
         self._wanted = wanted_kinds(settings.download.assets)
         self._workers = settings.download.workers
-        self._origin = Origin(settings.account, videos_url(settings.api), CLIENT)
+        self._origin = Origin(settings.account, videos_url(settings.api), RELEASE)
         self._planner = Planner(
             shop.shelf,
             shop.store,

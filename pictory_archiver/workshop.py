@@ -29,7 +29,7 @@ from .staging import BATCH
 from .store import Store
 from .threads import Threads
 
-CLIENT = f"pictory-archiver/{__version__}"
+RELEASE = f"pictory-archiver {__version__}"
 MAX_REDIRECTS = 5
 ALL_BUFFERS = 32 * MIB
 BUFFERS_PER_WORKER = 4
@@ -67,7 +67,7 @@ class Workshop(msgspec.Struct, frozen=True):
 
 def user_agent(settings: Settings) -> str:
     """The name that this client gives itself."""
-    return settings.api.user_agent or CLIENT
+    return settings.api.user_agent or RELEASE.replace(" ", "/")
 
 
 @contextlib.asynccontextmanager
