@@ -25,14 +25,14 @@ BATCH_OF_VIDEOS = 200
 Settled = dict[tuple[str, Slot], Asset]
 
 
-async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, Slot], str], workers: int) -> Settled:
+async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, Slot], str], workers: int) -> int:
     """Links, downloads or copies every unsettled input of the videos that this run listed.
 
-    `live_urls` holds the URLs that carry a signature, by video and slot. The answer holds the inputs that were linked
-    or stored. Raises `StorageError`.
+    `live_urls` holds the URLs that carry a signature, by video and slot. The answer is the number of inputs that were
+    linked. Raises `StorageError`.
     """
     await shop.shelf.flush()
-    gained: Settled = {}
+    linked = 0
     lost: dict[str, Asset] = {}
     last = ""
     while batch := await shop.shelf.ask(shop.shelf.catalogue.with_unsettled_inputs, run, last, BATCH_OF_VIDEOS):
@@ -45,8 +45,8 @@ async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, 
         for known in batch:
             await _write(shop, known, settled)
         await shop.shelf.flush()
-        gained |= {slot: asset for slot, asset in settled.items() if asset.held}
-    return gained
+        linked += sum(asset.status is Status.LINKED for asset in settled.values())
+    return linked
 
 
 def _by_address(batch: list[Known]) -> dict[str, list[tuple[Known, Asset]]]:

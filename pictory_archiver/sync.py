@@ -231,8 +231,9 @@ class _Run:
         if self._error or self._wanted.isdisjoint(INPUTS):
             return
         self._tally(PhaseStarted("first frames, references and other inputs"))
-        gained = await settle_inputs(self._shop, run=self._number, live_urls=self._live_urls, workers=self._workers)
-        self._tally.linked = sum(asset.status is Status.LINKED for asset in gained.values())
+        self._tally.linked = await settle_inputs(
+            self._shop, run=self._number, live_urls=self._live_urls, workers=self._workers
+        )
 
     async def _conclude(self) -> Report:
         outcome = Outcome(
