@@ -63,7 +63,9 @@ def status(context: click.Context, archive: Path | None, config_file: Path | Non
 
 
 @click.command(short_help="See it work without an account: archive simulated videos.")
-@click.argument("directory", required=False, type=click.Path(path_type=Path), default=Path("pictory-demo"))
+@click.argument(
+    "directory", required=False, type=click.Path(path_type=Path, readable=False), default=Path("pictory-demo")
+)
 @click.option("--videos", type=VIDEOS, default=DEMO_VIDEOS, show_default=True, metavar="N", help="How many.")
 @click.option("--no-progress", is_flag=True, help="No bars, also on a terminal.")
 @click.pass_context

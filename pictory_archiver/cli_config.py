@@ -67,7 +67,7 @@ def config_option(command: Command) -> Command:
     return click.option(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         metavar="FILE",
         help="The settings file. Default: $PICTORY_ARCHIVER_CONFIG, else config.yaml in your settings folder.",
     )(command)

@@ -58,7 +58,7 @@ class Date(click.ParamType[When]):
 
 def archive_argument(command: Command) -> Command:
     """Adds `[ARCHIVE]`."""
-    return click.argument("archive", required=False, type=click.Path(path_type=Path))(command)
+    return click.argument("archive", required=False, type=click.Path(path_type=Path, readable=False))(command)
 
 
 def archive_folder(named: Path | None, settings: Settings) -> Path:

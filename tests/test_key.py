@@ -165,7 +165,7 @@ def test_key_files_that_are_refused(tmp_path: Path) -> None:
 
 def test_a_key_in_place_of_a_path_is_not_shown() -> None:
     assert refusal(Api(key_file=f"/etc/{TEXT}")) == f"the key file /etc/{MASK} is not there"
-    assert refusal(Api(key_command=TEXT)) == f"the key command {MASK} could not be started: No such file or directory"
+    assert refusal(Api(key_command=TEXT)).startswith(f"the key command {MASK} could not be started: ")
 
 
 def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
