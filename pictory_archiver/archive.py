@@ -127,6 +127,12 @@ def find(start: Path) -> Path | None:
     return None
 
 
+def is_archive(root: Path) -> bool:
+    """True where the folder is marked as an archive. Raises `StorageError` where that cannot be seen."""
+    with disk.storage_errors(root):
+        return (root / MARKER).exists()
+
+
 def is_litter(name: str) -> bool:
     """True for what operating systems leave in folders: it counts as nothing."""
     return name in LITTER or name.startswith("._")
@@ -157,7 +163,7 @@ def hold(root: Path, *, time_zone: str, now: datetime) -> Iterator[Archive]:
         except filelock.Timeout:  # an OSError, too
             raise ArchiveBusy(f"another run holds {root}", hint="wait for it, or stop it") from None
     try:
-        if not (root / MARKER).exists():
+        if not is_archive(root):
             marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
             disk.write_file(root / SCHEMA, msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
             disk.write_file(root / MARKER, render_marker(marker))
@@ -173,9 +179,9 @@ def render_marker(marker: Marker) -> bytes:
 
 def refuse_other_folders(root: Path) -> None:
     """Raises `ConfigError` where the folder holds something and is no archive."""
+    if is_archive(root):
+        return
     with disk.storage_errors(root):
-        if (root / MARKER).exists():
-            return
         try:
             names = sorted(
                 path.name for path in root.iterdir() if not is_litter(path.name) and path.name != str(HIDDEN)

@@ -142,12 +142,11 @@ def _selection(
     root: Path, settings: Settings, *, since: When | None, until: When | None, limit: int | None, model: str | None
 ) -> Selection:
     """The options as a selection. A bare day is whole, in the time zone of the archive's folders."""
-    from .archive import MARKER, Archive
+    from .archive import Archive, is_archive
     from .layout import zone_of
     from .selection import Selection
 
-    is_archive = (root / MARKER).exists()
-    zone = zone_of(Archive.open(root).marker.time_zone if is_archive else settings.layout.time_zone)
+    zone = zone_of(Archive.open(root).marker.time_zone if is_archive(root) else settings.layout.time_zone)
 
     def moment(when: When | None, *, whole_day: bool) -> datetime.datetime | None:
         if when is None:

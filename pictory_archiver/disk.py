@@ -204,6 +204,7 @@ def size_of(path: Path) -> int | None:
 
 
 def free_space(path: Path) -> int:
-    """The free bytes where a folder is, or will be."""
-    there = next(each for each in (path, *path.absolute().parents) if each.exists())
-    return shutil.disk_usage(there).free
+    """The free bytes where a folder is, or will be. Raises `StorageError`."""
+    with storage_errors(path):
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        return shutil.disk_usage(there).free

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from . import disk
-from .archive import MARKER, Archive, refuse_other_folders
+from .archive import Archive, is_archive, refuse_other_folders
 from .catalogue import Catalogue
 from .events import Observer
 from .key import Key
@@ -135,7 +135,7 @@ def preview_lines(preview: Preview) -> list[str]:
 
 def _known(root: Path, settings: Settings, stack: ExitStack) -> tuple[Catalogue, str]:
     """What is known already, and the time zone of the folders; of an archive yet to be made nothing is known."""
-    if (root / MARKER).exists():
+    if is_archive(root):
         archive = Archive.open(root)
         return stack.enter_context(for_reading(archive)), archive.marker.time_zone
     refuse_other_folders(root)

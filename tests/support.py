@@ -62,6 +62,7 @@ class Program:
     key: str | None = DEFAULT_KEY
     settings: dict[str, Any] = field(default_factory=lambda: dict(FAST))
     env: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, simulator: Simulator, home: Path, **more: Any) -> Program:
@@ -86,7 +87,7 @@ class Program:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """The command line as the operating system gets it. Python tells of what was leaked."""
-        return [sys.executable, "-W", "default", "-m", "pictory_archiver", *map(str, arguments)]
+        return [*self.prefix, sys.executable, "-W", "default", "-m", "pictory_archiver", *map(str, arguments)]
 
     def run(self, *arguments: str | Path, **more: Any) -> Outcome:
         """Runs a command to its end."""
