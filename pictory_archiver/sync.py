@@ -29,7 +29,7 @@ from .models import INPUTS, Asset, OddItem, Page, Slot, Status
 from .plan import Origin, compose, wanted_kinds
 from .planner import Planned, Planner
 from .pool import Pool
-from .report import Report
+from .report import Report, count
 from .selection import Selection
 from .settings import Settings
 from .sidecar import Sidecar, say_the_same, timestamp
@@ -98,6 +98,7 @@ class _Run:
             async with self._pool() as pool:
                 await self._revisit_denied(pool)
             await self._settle_inputs()
+            await self._doubt_emptiness()
         finally:
             with contextlib.suppress(StorageError):
                 await self._shop.shelf.flush()
@@ -234,6 +235,15 @@ class _Run:
         self._tally.linked = await settle_inputs(
             self._shop, run=self._number, live_urls=self._live_urls, workers=self._workers
         )
+
+    async def _doubt_emptiness(self) -> None:
+        """An empty listing over an archive that holds videos is no sound one."""
+        held, _ = await self._shop.shelf.ask(self._shop.shelf.catalogue.count_videos)
+        if held and not self._error and not self._tally.listed:
+            self._error = ListingError(
+                f"the account lists no videos, but this archive holds {count(held, 'video')}",
+                hint="is it the right key? What is here is kept as it is",
+            )
 
     async def _conclude(self) -> Report:
         outcome = Outcome(

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pictory_archiver.models import INPUTS, Kind, Status
-from pictory_archiver.simulator import REMOVED, Fault, Match, Simulator, World
+from pictory_archiver.simulator import REMOVED, Fault, Items, Match, Simulator, World
 from pictory_archiver.simulator import Status as Answer
 
 from .conftest import Account
@@ -137,3 +137,16 @@ def test_new_and_late_videos_are_added_and_what_upstream_deletes_stays(account: 
     assert {name: now[name] for name in media} == {name: kept[name] for name in media}
     assert gone in check_archive(archive)
     check_against_world(archive, simulator)
+
+
+def test_an_empty_listing_is_not_believed_of_an_archive_that_holds_videos(account: Account, archive: Path) -> None:
+    simulator, program = account(World(count=3))
+    assert program.run("sync", archive).status == 0
+    before = snapshot(archive)
+    simulator.faults.add(Fault(Match(origin="api"), Items([]), times=None))
+    run = program.run("sync", archive)
+    assert (run.status, "this archive holds 3 videos" in run.verdict) == (5, True)
+    assert program.run("status", archive).status == 5
+    assert snapshot(archive) == before
+    simulator.faults.clear()
+    assert program.run("sync", archive).status == 0
