@@ -187,17 +187,18 @@ class Downloader:
         )
 
 
-def failed_asset(source: Source, status: Status, error: str) -> Asset:
-    """A file that could not be had."""
-    slot = source.slot
-    return Asset(kind=slot.kind, index=slot.index or None, status=status, path=None, error=error, url=source.address)
-
-
 def _failure(source: Source, error: WebError) -> Asset:
-    status = Status.FAILED
+    slot, status = source.slot, Status.FAILED
     if isinstance(error, HttpStatus):
         status = {403: Status.DENIED, 404: Status.MISSING, 410: Status.MISSING}.get(error.status, Status.FAILED)
-    return failed_asset(source, status, printable(str(error)))
+    return Asset(
+        kind=slot.kind,
+        index=slot.index or None,
+        status=status,
+        path=None,
+        error=printable(str(error)),
+        url=source.address,
+    )
 
 
 def _check_for(slot: Slot) -> Check:

@@ -29,25 +29,24 @@ class MediaType(Struct, frozen=True):
 
     family: Family
     extension: str
-    content_type: str
     name: str
 
 
-JPEG = MediaType(Family.JPEG, "jpg", "image/jpeg", "a JPEG image")
-PNG = MediaType(Family.PNG, "png", "image/png", "a PNG image")
-MP4 = MediaType(Family.MP4, "mp4", "video/mp4", "an MP4 video")
-M4V = MediaType(Family.MP4, "m4v", "video/x-m4v", "an M4V video")
-MOV = MediaType(Family.MP4, "mov", "video/quicktime", "a QuickTime movie")
-THREEGP = MediaType(Family.MP4, "3gp", "video/3gpp", "a 3GP video")
-AVIF = MediaType(Family.OTHER, "avif", "image/avif", "an AVIF image")
-HEIC = MediaType(Family.OTHER, "heic", "image/heic", "a HEIC image")
-GIF = MediaType(Family.OTHER, "gif", "image/gif", "a GIF image")
-WEBP = MediaType(Family.OTHER, "webp", "image/webp", "a WebP image")
-BMP = MediaType(Family.OTHER, "bmp", "image/bmp", "a BMP image")
-TIFF = MediaType(Family.OTHER, "tiff", "image/tiff", "a TIFF image")
-WEBM = MediaType(Family.OTHER, "webm", "video/webm", "a WebM video")
-MKV = MediaType(Family.OTHER, "mkv", "video/x-matroska", "a Matroska video")
-AVI = MediaType(Family.OTHER, "avi", "video/x-msvideo", "an AVI video")
+JPEG = MediaType(Family.JPEG, "jpg", "a JPEG image")
+PNG = MediaType(Family.PNG, "png", "a PNG image")
+MP4 = MediaType(Family.MP4, "mp4", "an MP4 video")
+M4V = MediaType(Family.MP4, "m4v", "an M4V video")
+MOV = MediaType(Family.MP4, "mov", "a QuickTime movie")
+THREEGP = MediaType(Family.MP4, "3gp", "a 3GP video")
+AVIF = MediaType(Family.OTHER, "avif", "an AVIF image")
+HEIC = MediaType(Family.OTHER, "heic", "a HEIC image")
+GIF = MediaType(Family.OTHER, "gif", "a GIF image")
+WEBP = MediaType(Family.OTHER, "webp", "a WebP image")
+BMP = MediaType(Family.OTHER, "bmp", "a BMP image")
+TIFF = MediaType(Family.OTHER, "tiff", "a TIFF image")
+WEBM = MediaType(Family.OTHER, "webm", "a WebM video")
+MKV = MediaType(Family.OTHER, "mkv", "a Matroska video")
+AVI = MediaType(Family.OTHER, "avi", "an AVI video")
 
 _PADDING = (b"free", b"skip", b"wide")
 _BRANDS = {

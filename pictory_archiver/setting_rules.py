@@ -30,7 +30,7 @@ def parse_size(text: str) -> int:
     number, letter, binary, byte = match.groups()
     if not letter:
         return round(float(number))
-    import bitmath  # type: ignore[import-untyped]
+    import bitmath
 
     unit = f"{letter.upper()}B" if byte and not binary else f"{letter.upper()}iB"
     size: float = bitmath.parse_string(f"{number}{unit.replace('KB', 'kB')}").bytes

@@ -162,7 +162,7 @@ def asset(sidecar: Sidecar, kind: str, index: int | None = None) -> Any:
 
 def check_archive(root: Path, *, key: str = DEFAULT_KEY, partials: bool = False) -> dict[str, tuple[Path, Sidecar]]:
     """Holds an archive to its format: every promise of every sidecar, no stray file, the key nowhere. → sidecars"""
-    import jsonschema  # type: ignore[import-untyped]
+    import jsonschema
 
     validator = jsonschema.Draft202012Validator(schema())
     found = sidecars(root)

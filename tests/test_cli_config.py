@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import msgspec
 import pytest
 import yaml
