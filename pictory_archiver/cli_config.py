@@ -170,6 +170,8 @@ def _text(setting: SettingShown) -> str:
     match setting.value:
         case None:
             return "null"
+        case bool(is_so):
+            return str(is_so).lower()
         case int(size) if FIELDS[setting.path].extra == IS_SIZE:
             return format_size(size)
         case float(number):

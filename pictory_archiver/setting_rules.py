@@ -67,7 +67,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _key_command(command: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+def _command(command: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
     if command is not None and not command_words(command):
         raise ValueError("must name a program")
     return command
@@ -128,14 +128,28 @@ def _ca_file(name: str | None) -> str | None:
     return name
 
 
+def _healthcheck(text: str | None) -> str | None:
+    """The user's own address: it may be a private one, and plain HTTP, as monitors at home are."""
+    if text is not None:
+        if not re.fullmatch(r"[!-~]+", text) or "#" in text:
+            raise ValueError("must be a plain URL: no white space, no fragment")
+        try:
+            origin(text)
+        except Forbidden:
+            raise ValueError("must be a URL that starts with https:// (or http://) and a host") from None
+    return text
+
+
 RULES: Mapping[str, Callable[[Any], object]] = {
     "api.base_url": _base_url,
-    "api.key_command": _key_command,
+    "api.key_command": _command,
     "api.user_agent": _user_agent,
     "layout.template": _template,
     "layout.time_zone": _time_zone,
     "download.assets": _assets,
     "network.ca_file": _ca_file,
+    "notify.healthcheck": _healthcheck,
+    "notify.exec": _command,
 }
 """By dotted path: takes a value of the setting's type, returns it in its normal form, or raises `ValueError`
 with a message that goes on after the path."""
@@ -173,6 +187,8 @@ def _in_words(kind: inspect.Type) -> str:
             return "text" if high is None else f"text of {low} to {high} characters"
         case inspect.VarTupleType():
             return "a list of texts"
+        case inspect.BoolType():
+            return "true or false"
         case _:
             return "empty"
 

@@ -65,6 +65,9 @@ class Download(Section, frozen=True):
     max_video_bytes: Size = 16 * GIB
     min_speed: SizeOrZero = KIB
     stall_seconds: Timeout = 60.0
+    limit_rate: SizeOrZero = 0
+    reserve: SizeOrZero = 256 * MIB
+    respect_local_deletions: bool = False
 
 
 class Retry(Section, frozen=True):
@@ -83,6 +86,19 @@ class Network(Section, frozen=True):
     ca_file: PathText | None = None
 
 
+class Catalogue(Section, frozen=True):
+    """Where the index lies. `folder` None: within the archive."""
+
+    folder: PathText | None = None
+
+
+class Notify(Section, frozen=True):
+    """Who is told how a run ended: an address of pings, and a command."""
+
+    healthcheck: str | None = None
+    exec: str | tuple[str, ...] | None = None
+
+
 class Settings(Section, frozen=True):
     """All settings. `archive` is the folder that commands use when none is named."""
 
@@ -93,3 +109,5 @@ class Settings(Section, frozen=True):
     download: Download = Download()
     retry: Retry = Retry()
     network: Network = Network()
+    catalogue: Catalogue = Catalogue()
+    notify: Notify = Notify()
