@@ -22,7 +22,7 @@ from pictory_archiver.layout import file_name
 from pictory_archiver.listing_page import parse_page
 from pictory_archiver.models import OUTPUTS, Asset, Status
 from pictory_archiver.plan import Origin, compose
-from pictory_archiver.planner import Planned, Planner
+from pictory_archiver.planner import Planned, Planner, Policy
 from pictory_archiver.rebuild import open_or_rebuild
 from pictory_archiver.settings import Settings
 from pictory_archiver.shelf import Shelf
@@ -40,12 +40,11 @@ async def make_archive(root: Path, videos: int, cdn: str) -> None:
     now = datetime.now(UTC)
     with (
         hold(root, time_zone="UTC", now=now) as archive,
-        closing(Shelf(open_or_rebuild(archive)[0])) as shelf,
+        closing(Shelf(open_or_rebuild(archive, Settings().catalogue)[0])) as shelf,
         closing(Store(root)) as store,
     ):
-        planner = Planner(
-            shelf, store, Settings().layout, account=ORIGIN.account, zone="UTC", wanted=frozenset(OUTPUTS)
-        )
+        policy = Policy(wanted=frozenset(OUTPUTS), now=now)
+        planner = Planner(shelf, store, Settings().layout, policy, account=ORIGIN.account, zone="UTC")
         page = world.page()
         while True:
             listed = parse_page(msgspec.json.encode({"items": page.items})).videos

@@ -8,6 +8,7 @@ and go back exactly as they came. One request is in flight, and requests keep a 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import re
 import time
 from urllib.parse import quote, urlsplit
@@ -38,6 +39,8 @@ class PictoryApi:
         self._key_quoted = spelled_in_json(key)
         self._url = videos_url(settings)
         self._host = urlsplit(self._url).netloc
+        self.clock: datetime.datetime | None = None
+        """What the server's clock said with its last answer, UTC; None where it did not say."""
         self._turn = asyncio.Lock()
         self._next_request = 0.0
 
@@ -68,6 +71,7 @@ class PictoryApi:
     async def _body(self, answer: Answer) -> bytes:
         if answer.status != 200:
             raise await answer.refusal()
+        self.clock = answer.date
         body = self._masked(await answer.read(self._settings.max_page_bytes))
         if body.lstrip()[:1] == b"<":
             raise BrokenBody("the API answered with an HTML page (a login page of this network?)")

@@ -13,8 +13,6 @@ from typing import Any
 
 from .catalogue_rows import (
     ASSET_COLUMNS,
-    SCHEMA,
-    VERSION,
     VIDEO_COLUMNS,
     Known,
     Problem,
@@ -23,17 +21,21 @@ from .catalogue_rows import (
     known_of,
     moment,
     name_key,
+    tries_of,
     video_row,
 )
+from .catalogue_schema import STEPS
 from .database import DamagedCatalogue, Database
-from .logbook import Logbook
-from .models import OUTPUTS, Asset, Kind, Place, Slot, Status
+from .logbook import Logbook, Unfinished
+from .models import INPUTS, OUTPUTS, Asset, Kind, Place, Slot, Status
+from .plan import DELETED_HERE
+from .tries import Tries
 
 __all__ = ["Catalogue", "DamagedCatalogue", "Known", "Problem", "name_key"]
 
 BATCH_OF_IDS = 500
 
-_UNSETTLED = (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED)
+_TRIED_AGAIN = ",".join(f"'{status}'" for status in (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED))
 
 
 class Catalogue:
@@ -49,24 +51,24 @@ class Catalogue:
 
         Raises `DamagedCatalogue`, `ConfigError` for one of a newer release, `StorageError`.
         """
-        return cls(Database.open(path, version=VERSION))
+        return cls(Database.open(path, STEPS))
 
     @classmethod
     def open_read_only(cls, path: Path) -> Catalogue:
         """The catalogue for looking only: takes no lock for long, and works on read-only media."""
         if not path.is_file():
             raise DamagedCatalogue("there is no catalogue")
-        return cls(Database.open(path, version=VERSION, read_only=True))
+        return cls(Database.open_read_only(path, STEPS))
 
     @classmethod
     def create(cls, path: Path) -> Catalogue:
         """An empty catalogue in a new file. Raises `StorageError`."""
-        return cls(Database.create(path, schema=SCHEMA, version=VERSION))
+        return cls(Database.create(path, STEPS))
 
     @classmethod
     def in_memory(cls) -> Catalogue:
         """An empty catalogue that is gone when it is closed."""
-        return cls(Database.create(None, schema=SCHEMA, version=VERSION))
+        return cls(Database.create(None, STEPS))
 
     def check(self) -> None:
         """Raises `DamagedCatalogue` where the file is not sound. Reads all of it."""
@@ -87,20 +89,6 @@ class Catalogue:
                 found |= self._read(f"WHERE id IN ({marks})", batch)
         return found
 
-    def with_unsettled_inputs(self, run: int, after: str, limit: int) -> list[Known]:
-        """Videos that this run listed and that have an input neither held nor skipped; ordered by id, after one."""
-        inputs = ",".join(f"'{kind}'" for kind in Kind if kind not in OUTPUTS)
-        unsettled = ",".join(f"'{status}'" for status in _UNSETTLED)
-        with self._database.errors():
-            return list(
-                self._read(
-                    f"""WHERE listed_run = ? AND id IN (
-                        SELECT video_id FROM assets WHERE status IN ({unsettled}) AND kind IN ({inputs})
-                        AND video_id > ?) ORDER BY id LIMIT ?""",
-                    (run, after, limit),
-                ).values()
-            )
-
     def taken(self, places: Sequence[Place]) -> set[str]:
         """Those of these places that a video has, by their `name_key`."""
         keys = [name_key(place) for place in places]
@@ -119,12 +107,34 @@ class Catalogue:
             for known in videos:
                 self._record(known)
 
-    def touch(self, ids: Sequence[str], run: int) -> None:
-        """Notes that the listing of this run holds these videos."""
+    def knows_any_of(self, ids: Sequence[str]) -> bool:
+        """Whether at least one of these videos is known."""
+        marks = ",".join("?" * len(ids))
+        with self._database.errors():
+            return (
+                self._database.execute(f"SELECT 1 FROM videos WHERE id IN ({marks}) LIMIT 1", ids).fetchone()
+                is not None
+            )
+
+    def ids_like(self, text: str, limit: int) -> list[str]:
+        """The video of this id; else those whose id begins so, or one of whose files has this name."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT id FROM videos WHERE id = ?1 OR (NOT EXISTS (SELECT 1 FROM videos WHERE id = ?1) AND "
+                "(substr(id, 1, length(?1)) = ?1 OR ?1 IN (stem, stem || '.json') "
+                "OR id IN (SELECT video_id FROM assets WHERE path = ?1))) ORDER BY id LIMIT ?2",
+                (text, limit),
+            )
+            return [row[0] for row in rows]
+
+    def note(self, ids: Sequence[str], run: int, unfinished: Unfinished | None) -> None:
+        """Notes that the listing of this run holds these videos, and where to resume a full one (None: no news)."""
         with self._database.transaction():
             self._database.executemany(
                 "UPDATE videos SET listed_run = ? WHERE id = ?", [(run, video_id) for video_id in ids]
             )
+            if unfinished is not None:
+                self.logbook.keep_unfinished(unfinished)
 
     def stored_under(self, address: str) -> tuple[str, Kind, int] | None:
         """The stored file that came from this address: video id, kind and index; an output where there is one."""
@@ -140,11 +150,15 @@ class Catalogue:
         videos = self._database.execute(f"SELECT {VIDEO_COLUMNS} FROM videos {where}", arguments).fetchall()
         marks = ",".join("?" * len(videos))
         assets: dict[str, list[Asset]] = {row[0]: [] for row in videos}
+        tries: dict[str, dict[Slot, Tries]] = {row[0]: {} for row in videos}
         for row in self._database.execute(
             f"SELECT video_id, {ASSET_COLUMNS} FROM assets WHERE video_id IN ({marks})", [row[0] for row in videos]
         ):
-            assets[row[0]].append(asset_of(row[1:]))
-        return {row[0]: known_of(row, assets[row[0]]) for row in videos}
+            asset = asset_of(row[1:])
+            assets[row[0]].append(asset)
+            if not asset.held:
+                tries[row[0]][asset.slot] = tries_of(row[1:])
+        return {row[0]: known_of(row, assets[row[0]], tries[row[0]]) for row in videos}
 
     def _record(self, known: Known) -> None:
         sidecar = known.sidecar
@@ -154,16 +168,107 @@ class Catalogue:
         self._database.execute("DELETE FROM assets WHERE video_id = ?", (sidecar.id,))
         self._database.executemany(
             f"INSERT INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})",
-            [(sidecar.id, *asset_row(asset)) for asset in sidecar.assets],
+            [(sidecar.id, *asset_row(known, asset)) for asset in sidecar.assets],
         )
 
     def count_videos(self, *, since_run: int = 0) -> tuple[int, int]:
-        """How many videos were listed by this run or a later one, and how many of them are complete."""
+        """How many videos were noted by this run or a later one, and how many of them are complete."""
+        return self._count("listed_run >= ?", since_run)
+
+    def count_listed(self) -> tuple[int, int]:
+        """How many videos the account lists, as far as sound listings tell, and how many of them are complete."""
+        return self._count("confirmed IS NOT NULL AND absent IS NULL AND gone_upstream IS NULL")
+
+    def count_lacking(self, first_run: int) -> tuple[int, int]:
+        """How many videos were listed before the listing that this run began, and how many of them it lacks."""
         with self._database.errors():
             row = self._database.execute(
-                "SELECT count(*), coalesce(sum(complete), 0) FROM videos WHERE listed_run >= ?", (since_run,)
+                "SELECT count(*), coalesce(sum(listed_run < ?1), 0) FROM videos "
+                "WHERE absent IS NULL AND gone_upstream IS NULL AND (confirmed IS NOT NULL OR listed_run < ?1)",
+                (first_run,),
             ).fetchone()
         return row[0], row[1]
+
+    def count_unlisted(self) -> tuple[int, int]:
+        """How many videos the last full listing lacked, and how many are gone upstream for good."""
+        with self._database.errors():
+            row = self._database.execute(
+                "SELECT coalesce(sum(gone_upstream IS NULL), 0), coalesce(sum(gone_upstream IS NOT NULL), 0) "
+                "FROM videos WHERE absent IS NOT NULL"
+            ).fetchone()
+        return row[0], row[1]
+
+    def _count(self, condition: str, *arguments: object) -> tuple[int, int]:
+        with self._database.errors():
+            row = self._database.execute(
+                f"SELECT count(*), coalesce(sum(complete), 0) FROM videos WHERE {condition}", arguments
+            ).fetchone()
+        return row[0], row[1]
+
+    def confirm(self, run: int, *, first_run: int, is_full: bool) -> None:
+        """Writes down what a sound listing proves: the videos that it held are known; a full one also says which are
+        listed again, and which it lacks. Nothing is to be resumed any more after a full one."""
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE videos SET confirmed = ? WHERE confirmed IS NULL AND listed_run >= ?", (run, first_run)
+            )
+            self._database.execute(
+                "UPDATE videos SET absent = NULL WHERE absent IS NOT NULL AND listed_run >= ?", (first_run,)
+            )
+            if is_full:
+                self._database.execute(
+                    "UPDATE videos SET absent = ? WHERE absent IS NULL AND listed_run < ?", (run, first_run)
+                )
+                self.logbook.keep_unfinished(None)
+
+    def newly_gone(self, run: int, limit: int) -> list[Known]:
+        """Videos that two full listings lacked, the last one that of this run, and that are not marked as gone yet."""
+        with self._database.errors():
+            return list(
+                self._read("WHERE absent < ? AND gone_upstream IS NULL ORDER BY id LIMIT ?", (run, limit)).values()
+            )
+
+    def ids_due_by_listing(self, kinds: Iterable[Kind], now: str, *, keep_deleted: bool, limit: int) -> list[str]:
+        """Videos with a file that is due and that only a listing can give a URL for; at most so many."""
+        with self._database.errors():
+            rows = self._database.execute(
+                f"SELECT DISTINCT video_id FROM assets JOIN videos ON id = video_id WHERE {_due(kinds, keep_deleted)} "
+                "AND (signed OR url IS NULL) AND gone_upstream IS NULL LIMIT ?",
+                (now, now, limit),
+            )
+            return [row[0] for row in rows]
+
+    def due_by_address(
+        self, kinds: Iterable[Kind], now: str, *, keep_deleted: bool, run: int, after: str, limit: int
+    ) -> list[Known]:
+        """Videos with an output that is due, was not tried in this run, and has an address that needs no signature.
+
+        Ordered by id, after one.
+        """
+        outputs = [kind for kind in kinds if kind in OUTPUTS]
+        with self._database.errors():
+            return list(
+                self._read(
+                    f"WHERE id IN (SELECT video_id FROM assets WHERE {_due(outputs, keep_deleted)} AND NOT signed "
+                    "AND url IS NOT NULL AND tried_run < ? AND video_id > ?) ORDER BY id LIMIT ?",
+                    (now, now, run, after, limit),
+                ).values()
+            )
+
+    def inputs_due(
+        self, now: str, *, keep_deleted: bool, since_run: int, again: bool, run: int, after: str, limit: int
+    ) -> list[Known]:
+        """Videos noted by a run or a later one, with an input that is due; with `again`, also rejected ones and those
+        whose pause is not over. Ordered by id, after one."""
+        due = _due(INPUTS, keep_deleted, again=again)
+        with self._database.errors():
+            return list(
+                self._read(
+                    f"WHERE listed_run >= ? AND id IN (SELECT video_id FROM assets WHERE {due} "
+                    "AND tried_run < ? AND video_id > ?) ORDER BY id LIMIT ?",
+                    (since_run, *(() if again else (now, now)), run, after, limit),
+                ).values()
+            )
 
     def count_assets(self) -> dict[tuple[str, str], tuple[int, int]]:
         """The number of files, and their bytes, by kind and status."""
@@ -174,21 +279,45 @@ class Catalogue:
             return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
     def problems(self, kinds: Iterable[Kind], *, since_run: int = 0) -> Iterator[Problem]:
-        """Files of these kinds that are neither held nor skipped, of videos listed by this run or a later one."""
-        wanted = ",".join(f"'{kind}'" for kind in kinds)
+        """Files of these kinds that are neither held nor skipped, of videos noted by this run or a later one."""
         with self._database.errors():
             rows = self._database.execute(
-                f"""SELECT video_id, folder, stem, created, listed_run, url, kind, number, status, error
-                FROM assets INDEXED BY assets_unfinished JOIN videos ON videos.id = video_id
-                WHERE status NOT IN ('stored', 'linked', 'skipped') AND kind IN ({wanted}) AND listed_run >= ?
-                ORDER BY video_id, kind, number""",
+                f"""SELECT video_id, folder, stem, created, absent IS NULL AND gone_upstream IS NULL, gone_upstream,
+                url, kind, number, status, error, assets.accepted, due
+                FROM assets INDEXED BY assets_not_held JOIN videos ON id = video_id
+                WHERE status NOT IN ('stored', 'linked', 'skipped') AND status NOT IN ('stored', 'linked')
+                AND kind IN ({_words(kinds)}) AND listed_run >= ? ORDER BY video_id, kind, number""",
                 (since_run,),
             )
             for row in rows:
-                slot = Slot(Kind(row[6]), row[7])
                 yield Problem(
-                    row[0], Place(row[1], row[2]), moment(row[3]), row[4], row[5], slot, Status(row[8]), row[9]
+                    video_id=row[0],
+                    place=Place(row[1], row[2]),
+                    created=moment(row[3]),
+                    is_listed=bool(row[4]),
+                    gone_upstream=row[5],
+                    url=row[6],
+                    slot=Slot(Kind(row[7]), row[8]),
+                    status=Status(row[9]),
+                    error=row[10],
+                    accepted=bool(row[11]),
+                    due=row[12],
                 )
+
+
+def _due(kinds: Iterable[Kind], keep_deleted: bool, *, again: bool = False) -> str:  # noqa: FBT001
+    """The condition for a file that is to be tried now; it takes the time, twice, unless all are tried `again`."""
+    deleted = f"AND error IS NOT '{DELETED_HERE}'" if keep_deleted else ""
+    states = f"{_TRIED_AGAIN},'{Status.REJECTED}'" if again else _TRIED_AGAIN
+    when = "" if again else "AND (due IS NULL OR due <= ? OR tried > ?)"
+    return (
+        f"status NOT IN ('stored', 'linked') AND kind IN ({_words(kinds)}) AND NOT assets.accepted "
+        f"AND (status IN ({states}) OR status = 'skipped' {deleted}) {when}"
+    )
+
+
+def _words(kinds: Iterable[Kind]) -> str:
+    return ",".join(f"'{kind}'" for kind in kinds)
 
 
 def _marks(columns: str) -> str:

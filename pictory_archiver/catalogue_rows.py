@@ -1,11 +1,11 @@
-"""The tables of the catalogue, and its records as rows and back. Pure.
+"""The records of the catalogue as rows, and back. Pure.
 
 A column holds what SQLite has a type for; what has none (the item, the history) is JSON text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,102 +13,56 @@ import msgspec
 from msgspec import Struct
 
 from .models import Asset, Kind, Place, Slot, Status
-from .sidecar import Change, Sidecar
-
-VERSION = 1
-
-SCHEMA = """
-CREATE TABLE videos (
-    id TEXT PRIMARY KEY,
-    folder TEXT NOT NULL,
-    stem TEXT NOT NULL,
-    name_key TEXT NOT NULL,              -- folder and stem as a file system that folds case sees them
-    created TEXT,                        -- UTC, ISO 8601; NULL: missing or unreadable
-    account TEXT NOT NULL,
-    source TEXT NOT NULL,
-    item TEXT NOT NULL,                  -- the API's item as JSON, without signatures
-    revision INTEGER NOT NULL,
-    complete INTEGER NOT NULL,
-    history TEXT NOT NULL,
-    gone_upstream TEXT,
-    accepted TEXT NOT NULL,
-    archived_by TEXT NOT NULL,
-    archived_at TEXT NOT NULL,
-    sidecar_bytes INTEGER,               -- NULL: no sidecar was written yet
-    listed_run INTEGER NOT NULL          -- the last run whose listing held the video
-);
-CREATE TABLE assets (
-    video_id TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    path TEXT,
-    bytes INTEGER,
-    sha256 TEXT,
-    content_type TEXT,
-    etag TEXT,
-    last_modified TEXT,
-    linked_video TEXT,
-    linked_kind TEXT,
-    error TEXT,
-    url TEXT,
-    stored_at TEXT,
-    PRIMARY KEY (video_id, kind, number)
-) WITHOUT ROWID;
-CREATE INDEX assets_held_by_url ON assets (url) WHERE status = 'stored';
-CREATE INDEX assets_unfinished ON assets (status, video_id) WHERE status NOT IN ('stored', 'linked', 'skipped');
-CREATE INDEX videos_by_name ON videos (name_key);
-CREATE INDEX videos_by_listing ON videos (listed_run, complete);
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY,
-    started TEXT NOT NULL,
-    ended TEXT,
-    exit_status INTEGER,
-    verdict TEXT
-);
-CREATE TABLE listings (
-    run INTEGER PRIMARY KEY,
-    ended TEXT NOT NULL,
-    whole INTEGER NOT NULL,              -- 1: reached the last page, with no filter
-    pages INTEGER NOT NULL,
-    videos INTEGER NOT NULL,
-    odd_items INTEGER NOT NULL,
-    error TEXT
-);
-CREATE TABLE odd_items (raw TEXT PRIMARY KEY, problem TEXT NOT NULL, run INTEGER NOT NULL);
-"""
+from .sidecar import Change, Sidecar, timestamp
+from .tries import Tries
 
 VIDEO_COLUMNS = (
     "id, folder, stem, name_key, created, account, source, item, revision, complete, history, gone_upstream, "
-    "accepted, archived_by, archived_at, sidecar_bytes, listed_run"
+    "accepted, archived_by, archived_at, sidecar_bytes, listed_run, confirmed, absent"
 )
 ASSET_COLUMNS = (
     "kind, number, status, path, bytes, sha256, content_type, etag, last_modified, linked_video, linked_kind, "
-    "error, url, stored_at"
+    "error, url, stored_at, accepted, tries, tried, tried_run, due, signed"
 )
 
 
+_UNTRIED = Tries()
+
+
 class Known(Struct, frozen=True):
-    """What the catalogue knows of a video. `sidecar` is as last written, or as it will be (`sidecar_bytes` None)."""
+    """What the catalogue knows of a video. `sidecar` is as last written, or as it will be (`sidecar_bytes` None).
+
+    `listed_run` is the last run that noted it in its listing, `confirmed` the first sound listing that held it,
+    `absent` the first full listing that lacked it. `tries` holds what is known of files that are not held.
+    """
 
     place: Place
     sidecar: Sidecar
     created: datetime | None
     sidecar_bytes: int | None
     listed_run: int
+    confirmed: int | None = None
+    absent: int | None = None
+    tries: Mapping[Slot, Tries] = {}
 
 
 class Problem(Struct, frozen=True):
-    """A file that is neither held nor skipped: which, where it should be, and why not."""
+    """A file that is neither held nor skipped: which, where it should be, and why not.
+
+    `due` is when it is tried again (None: by the next run); `is_listed`: the last listing that could tell held it.
+    """
 
     video_id: str
     place: Place
     created: datetime | None
-    listed_run: int
+    is_listed: bool
+    gone_upstream: str | None
     url: str | None
     slot: Slot
     status: Status
     error: str | None
+    accepted: bool
+    due: str | None
 
 
 def name_key(place: Place) -> str:
@@ -142,11 +96,14 @@ def video_row(known: Known) -> tuple[object, ...]:
         sidecar.archived_at,
         known.sidecar_bytes,
         known.listed_run,
+        known.confirmed,
+        known.absent,
     )
 
 
-def asset_row(asset: Asset) -> tuple[object, ...]:
+def asset_row(known: Known, asset: Asset) -> tuple[object, ...]:
     """The values of ASSET_COLUMNS."""
+    tries = known.tries.get(asset.slot, _UNTRIED)
     return (
         asset.kind,
         asset.index or 0,
@@ -162,6 +119,12 @@ def asset_row(asset: Asset) -> tuple[object, ...]:
         asset.error,
         asset.url,
         asset.stored_at,
+        str(asset.slot) in known.sidecar.accepted,
+        tries.counted,
+        timestamp(tries.last) if tries.last else None,
+        tries.run,
+        timestamp(tries.due) if tries.due else None,
+        tries.signed,
     )
 
 
@@ -185,7 +148,12 @@ def asset_of(row: Sequence[Any]) -> Asset:
     )
 
 
-def known_of(row: Sequence[Any], assets: list[Asset]) -> Known:
+def tries_of(row: Sequence[Any]) -> Tries:
+    """The tries in ASSET_COLUMNS."""
+    return Tries(row[15], moment(row[16]), row[17], bool(row[19]))
+
+
+def known_of(row: Sequence[Any], assets: list[Asset], tries: Mapping[Slot, Tries]) -> Known:
     """What VIDEO_COLUMNS and the assets of a video say."""
     order = {kind: position for position, kind in enumerate(Kind)}
     return Known(
@@ -207,6 +175,9 @@ def known_of(row: Sequence[Any], assets: list[Asset]) -> Known:
         ),
         sidecar_bytes=row[15],
         listed_run=row[16],
+        confirmed=row[17],
+        absent=row[18],
+        tries=tries,
     )
 
 

@@ -16,6 +16,7 @@ from . import __version__, config
 from .cli_config import config_group, config_option, init
 from .cli_params import archive_argument, archive_folder, json_text, message
 from .cli_sync import sync
+from .cli_upkeep import accept, reindex
 
 DEMO_VIDEOS = 300
 VIDEOS = click.IntRange(0, 1_000_000)
@@ -57,7 +58,8 @@ def status(context: click.Context, archive: Path | None, config_file: Path | Non
     from .ledger import ledger_lines, read_ledger
 
     settings = config.load({}, config_file=config_file, environ=os.environ).settings
-    ledger = read_ledger(Archive.open(archive_folder(archive, settings)), datetime.datetime.now(datetime.UTC))
+    now = datetime.datetime.now(datetime.UTC)
+    ledger = read_ledger(Archive.open(archive_folder(archive, settings)), settings.catalogue, now)
     click.echo(json_text(ledger) if as_json else "\n".join(ledger_lines(ledger)))
     context.exit(ledger.exit_status)
 
@@ -143,5 +145,5 @@ def simulate(
         raise click.exceptions.Exit(stop.exit_status) from None
 
 
-for command in (init, sync, status, demo, config_group, simulate):
+for command in (init, sync, status, demo, accept, reindex, config_group, simulate):
     cli.add_command(command)

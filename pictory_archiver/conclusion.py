@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 from msgspec import Struct
 
 from .archive import JOURNAL, README
-from .errors import ArchiverError
+from .course import Course
+from .errors import ArchiverError, StorageError
 from .ledger import find_unheld
 from .logbook import Listing, Run
 from .models import Kind, OddItem
@@ -19,25 +22,36 @@ from .workshop import Workshop, utc_now
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What the journey knows at its end. `is_whole`: the listing reached its last page, with nothing left out."""
+    """What the journey knows at its end. `course` is None where it ended before the listing; `is_sound`: the listing
+    proved what it should."""
 
     run: int
     error: ArchiverError | None
-    is_whole: bool
+    time_up: bool
+    course: Course | None
+    is_sound: bool
     selection: str | None
     wanted: frozenset[Kind]
     odd: tuple[OddItem, ...]
 
 
 async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Outcome) -> Report:
-    """The report of a run, once it is written down. Raises `StorageError`."""
+    """The report of a run, once it is written down. Where the disk failed, it is written down as far as that goes."""
     now = utc_now()
-    since = 0 if outcome.is_whole else outcome.run
+    catalogue, course, error = shop.shelf.catalogue, outcome.course, outcome.error
+    is_whole = outcome.is_sound
     unheld = await shop.shelf.ask(
-        lambda: find_unheld(shop.shelf.catalogue, outcome.wanted, since_run=since, listed_run=outcome.run, now=now)
+        lambda: find_unheld(catalogue, outcome.wanted, since_run=0 if is_whole else outcome.run, now=now)
     )
-    _, complete = await shop.shelf.ask(lambda: shop.shelf.catalogue.count_videos(since_run=outcome.run))
-    error = outcome.error
+    if is_whole:
+        videos, complete = await shop.shelf.ask(catalogue.count_listed)
+    else:
+        videos, complete = await shop.shelf.ask(lambda: catalogue.count_videos(since_run=outcome.run))
+    absent, gone = await shop.shelf.ask(catalogue.count_unlisted)
+    last_full = await shop.shelf.ask(lambda: catalogue.logbook.last_listing(sound=True, full=True))
+    odd_items = tally.odd_items
+    if is_whole and course and not course.is_full and last_full:
+        odd_items += await shop.shelf.ask(catalogue.logbook.count_odd_items, last_full.first_run)
     report = Report(
         archive=str(shop.archive.root),
         account=settings.account,
@@ -46,15 +60,18 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
         seconds=round(tally.seconds, 3),
         error=str(error) if error else None,
         hint=error.hint if error else None,
+        time_up=outcome.time_up,
         selection=outcome.selection,
         assets=settings.download.assets,
-        whole_listing=outcome.is_whole,
+        listing="none" if course is None else "full" if course.is_full else course.kind,
+        sound=outcome.is_sound,
         pages=tally.pages,
         listed=tally.listed,
         new=tally.new,
-        already_held=tally.held,
+        already_held=max(complete - tally.finished, 0) if is_whole else tally.held,
         updated=tally.updated,
         retried=tally.retried,
+        videos=videos,
         complete=complete,
         files_stored=tally.files_stored,
         files_linked=tally.linked,
@@ -62,29 +79,44 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
         bytes_received=tally.bytes_received,
         pending=unheld.waiting,
         overdue=unheld.overdue,
-        odd_items=tally.odd_items,
+        not_listed_any_more=absent,
+        gone_upstream=gone,
+        odd_items=odd_items,
         problem_count=unheld.problem_count,
         problems=tuple(unheld.problems),
+        accepted_count=unheld.accepted_count,
         lost_input_count=unheld.lost_input_count,
         lost_inputs=tuple(unheld.lost_inputs),
     )
     report = msgspec.structs.replace(report, exit_status=exit_status(report, error.exit_status if error else None))
     report = msgspec.structs.replace(report, verdict=verdict(report))
-    await _write_down(shop, tally, outcome, report)
+    with contextlib.suppress(StorageError) if isinstance(error, StorageError) else contextlib.nullcontext():
+        await _write_down(shop, tally, outcome, report)
     return report
 
 
+async def note_stop(shop: Workshop, tally: Tally, run: int) -> None:
+    """Remembers that a run was stopped by a signal."""
+    stopped = Run(run, timestamp(tally.started), timestamp(utc_now()), None, "stopped by a signal")
+    await shop.shelf.ask(shop.shelf.catalogue.logbook.end_run, stopped, None, ())
+
+
 async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Report) -> None:
-    catalogue = shop.shelf.catalogue
-    listing = Listing(
-        run=outcome.run,
-        ended=report.ended_at,
-        whole=report.whole_listing,
-        pages=report.pages,
-        videos=report.listed,
-        odd_items=report.odd_items,
-        error=report.error,
-    )
+    catalogue, course = shop.shelf.catalogue, outcome.course
+    listing = None
+    if course is not None:
+        listing = Listing(
+            run=outcome.run,
+            first_run=course.first_run,
+            started=timestamp(course.started),
+            ended=report.ended_at,
+            kind="full" if course.is_full else course.kind,
+            sound=report.sound,
+            pages=report.pages,
+            videos=report.listed,
+            odd_items=report.odd_items,
+            error=report.error,
+        )
     run = Run(
         id=outcome.run,
         started=report.started_at,

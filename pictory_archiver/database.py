@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,22 +33,47 @@ class Database:
         self.close = connection.close
 
     @classmethod
-    def open(cls, path: Path, *, version: int, read_only: bool = False) -> Database:
-        """The file at this path. Raises `DamagedCatalogue`, `StorageError`, `ConfigError` for a newer release's."""
-        database = cls._connected(path, "ro" if read_only else "rw")
+    def open(cls, path: Path, steps: Sequence[str]) -> Database:
+        """The file at this path, brought to the version that these steps make.
+
+        Raises `DamagedCatalogue`, `StorageError`, `ConfigError` for a newer release's.
+        """
+        database = cls._connected(path, "rw")
         with database._closed_on_error():
-            database._refuse_other_versions(version)
+            version = database._version(len(steps))
+            if version < len(steps):
+                database._take(steps, version)
         return database
 
     @classmethod
-    def create(cls, path: Path | None, *, schema: str, version: int) -> Database:
+    def open_read_only(cls, path: Path, steps: Sequence[str]) -> Database:
+        """The file at this path for looking only. One of an older version is copied into memory and changed there."""
+        database = cls._connected(path, "ro")
+        with database._closed_on_error():
+            version = database._version(len(steps))
+            if version == len(steps):
+                return database
+            with contextlib.closing(database._connection) as source, database.errors():
+                database = cls._connected(None, "rwc")
+                source.backup(database._connection)
+            database._take(steps, version)
+        return database
+
+    @classmethod
+    def create(cls, path: Path | None, steps: Sequence[str]) -> Database:
         """A new file at this path, where there must be none; in memory without a path. Raises `StorageError`."""
         database = cls._connected(path, "rwc")
-        with database._closed_on_error(), database.transaction():
-            for statement in schema.split(";\n"):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {version}")
+        with database._closed_on_error():
+            database._take(steps, 0)
         return database
+
+    def _take(self, steps: Sequence[str], done: int) -> None:
+        """The steps behind those that are done, all or none."""
+        with self.transaction():
+            for step in steps[done:]:
+                for statement in step.split(";\n"):
+                    self.execute(statement)
+            self.execute(f"PRAGMA user_version = {len(steps)}")
 
     @classmethod
     def _connected(cls, path: Path | None, mode: str) -> Database:
@@ -99,16 +124,18 @@ class Database:
         if said != "ok":
             raise self._damaged(said)
 
-    def _refuse_other_versions(self, version: int) -> None:
+    def _version(self, newest: int) -> int:
+        """The version of the file, from 1 to the newest one."""
         with self.errors():
             (found,) = self.execute("PRAGMA user_version").fetchone()
-        if found > version:
+        if found > newest:
             raise ConfigError(
-                f"the catalogue has format version {found}; this release knows up to {version}",
+                f"the catalogue has format version {found}; this release knows up to {newest}",
                 hint="update pictory-archiver; nothing was changed",
             )
-        if found != version:
+        if found < 1:
             raise self._damaged("it is unfinished, or none of ours")
+        return int(found)
 
     def _damaged(self, problem: object) -> DamagedCatalogue:
         return DamagedCatalogue(

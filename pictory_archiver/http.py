@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import os
 import ssl
 import time
@@ -66,6 +67,14 @@ class Answer:
     def length(self) -> int | None:
         """The announced length of the body in bytes; None where none was announced."""
         return self._response.content_length
+
+    @property
+    def date(self) -> datetime.datetime | None:
+        """When the server says that it is, UTC."""
+        with contextlib.suppress(ValueError, OverflowError):
+            said = parsedate_to_datetime(self.headers.get("Date", ""))
+            return said.astimezone(datetime.UTC) if said.tzinfo else None
+        return None
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes. Raises `Unreachable` where it is cut off, stalls or drips."""

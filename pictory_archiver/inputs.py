@@ -15,9 +15,11 @@ from .catalogue import Known
 from .download import Job
 from .layout import file_name
 from .models import INPUTS, OUTPUTS, Asset, Slot, Source, Status
-from .plan import is_unsettled, with_assets
+from .plan import DELETED_HERE, may_be_tried, rejected, with_assets
+from .planner import Policy
 from .pool import Pool
 from .sidecar import say_the_same, timestamp
+from .tries import Tries
 from .workshop import Workshop, utc_now
 
 BATCH_OF_VIDEOS = 200
@@ -25,37 +27,63 @@ BATCH_OF_VIDEOS = 200
 Settled = dict[tuple[str, Slot], Asset]
 
 
-async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, Slot], str], workers: int) -> int:
-    """Links, downloads or copies every unsettled input of the videos that this run listed.
+async def settle_inputs(
+    shop: Workshop,
+    policy: Policy,
+    *,
+    run: int,
+    since_run: int,
+    live_urls: dict[tuple[str, Slot], str],
+    workers: int,
+) -> int:
+    """Links, downloads or copies every input that is due, of the videos that `since_run` or a later run noted.
 
-    `live_urls` holds the URLs that carry a signature, by video and slot. The answer is the number of inputs that were
-    linked. Raises `StorageError`.
+    `live_urls` holds the URLs that carry a signature, by video and slot; one that does not is not downloaded without.
+    The answer is the number of inputs that were linked. Raises `StorageError`.
     """
     await shop.shelf.flush()
     linked = 0
     lost: dict[str, Asset] = {}
     last = ""
-    while batch := await shop.shelf.ask(shop.shelf.catalogue.with_unsettled_inputs, run, last, BATCH_OF_VIDEOS):
+    due = partial(
+        shop.shelf.catalogue.inputs_due,
+        timestamp(policy.now),
+        keep_deleted=policy.keep_deleted,
+        since_run=since_run,
+        again=policy.again,
+        run=run,
+        limit=BATCH_OF_VIDEOS,
+    )
+    while batch := await shop.shelf.ask(partial(due, after=last)):
         last = batch[-1].sidecar.id
         settled: Settled = {}
         async with Pool(workers=workers, window=2 * workers) as pool:
-            for address, wanting in _by_address(batch).items():
+            for address, wanting in _by_address(batch, policy).items():
                 step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
                 await pool.admit(step)
         for known in batch:
-            await _write(shop, known, settled)
+            await _write(shop, known, settled, policy, run)
         await shop.shelf.flush()
         linked += sum(asset.status is Status.LINKED for asset in settled.values())
     return linked
 
 
-def _by_address(batch: list[Known]) -> dict[str, list[tuple[Known, Asset]]]:
+def _by_address(batch: list[Known], policy: Policy) -> dict[str, list[tuple[Known, Asset]]]:
     groups: dict[str, list[tuple[Known, Asset]]] = {}
     for known in batch:
         for asset in known.sidecar.assets:
-            if asset.kind in INPUTS and is_unsettled(asset) and asset.url:
+            if asset.url and _is_due(known, asset, policy):
                 groups.setdefault(asset.url, []).append((known, asset))
     return groups
+
+
+def _is_due(known: Known, asset: Asset, policy: Policy) -> bool:
+    if asset.kind not in INPUTS or str(asset.slot) in known.sidecar.accepted:
+        return False
+    if asset.status is Status.SKIPPED:
+        return not (policy.keep_deleted and asset.error == DELETED_HERE)
+    tries = known.tries.get(asset.slot, Tries())
+    return may_be_tried(asset, again=policy.again) and (policy.again or tries.is_due(policy.now))
 
 
 async def _settle_address(
@@ -76,6 +104,8 @@ async def _settle_address(
         found = await _copied(shop, original, known, asset) if original else None
         if found is None and address in lost:
             found = _in_slot(lost[address], asset.slot)
+        if found is None and known.tries.get(asset.slot, Tries()).signed and key not in live_urls:
+            continue
         if found is None:
             source = Source(asset.slot, live_urls.get(key, address), address)
             job = Job(known.sidecar.id, source, known.place, known.created)
@@ -128,8 +158,16 @@ def _in_slot(asset: Asset, slot: Slot) -> Asset:
     return msgspec.structs.replace(asset, kind=slot.kind, index=slot.index or None)
 
 
-async def _write(shop: Workshop, known: Known, settled: Settled) -> None:
+async def _write(shop: Workshop, known: Known, settled: Settled, policy: Policy, run: int) -> None:
     mine = {slot: asset for (video_id, slot), asset in settled.items() if video_id == known.sidecar.id}
+    tries = dict(known.tries)
+    for slot, asset in mine.items():
+        if not asset.held:
+            tries[slot] = tries.get(slot, Tries()).failed(policy.now, run)
+            mine[slot] = rejected(asset) if tries[slot].are_over else asset
+    known = msgspec.structs.replace(known, tries=tries)
     sidecar = with_assets(known.sidecar, mine, now=utc_now())
     if not say_the_same(sidecar, known.sidecar):
         await shop.write_sidecar(known, sidecar)
+    elif mine:
+        await shop.shelf.add(known)

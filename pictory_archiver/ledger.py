@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
@@ -25,18 +25,22 @@ from .report import (
     problem_lines,
     size,
 )
+from .settings import Catalogue as Settings
 
 LAST_RUNS = 5
 UNSOUND = 5
 
 
 class Unheld(Struct):
-    """What is not held: the first problems in full, and the number of all. Videos that wait have no URL yet."""
+    """What is not held: the first problems in full, and the number of all. Videos that wait have no URL yet; accepted
+    losses are none of the problems."""
 
     problems: list[FileProblem]
     problem_count: int
     lost_inputs: list[FileProblem]
     lost_input_count: int
+    accepted: list[FileProblem]
+    accepted_count: int
     waiting: int
     overdue: int
 
@@ -51,8 +55,8 @@ class Holding(Struct, frozen=True):
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """What `status` prints. `listed` and `held` are of the last whole listing, whose end was at `as_of` (UTC);
-    `in_archive` and `complete` are of all that the archive knows."""
+    """What `status` prints. `listed` is what the account lists, as of the start of the last sound listing (`as_of`,
+    UTC), `held` how many of these are complete; `in_archive` and `complete` are of all that the archive knows."""
 
     format: Literal["pictory-archiver/status"] = "pictory-archiver/status"
     version: Literal[1] = 1
@@ -67,31 +71,37 @@ class Ledger(Struct, frozen=True, kw_only=True):
     complete: int
     pending: int
     overdue: int
+    not_listed_any_more: int
+    gone_upstream: int
     odd_items: int
     problem_count: int
     problems: tuple[FileProblem, ...]
+    accepted_count: int
+    accepted: tuple[FileProblem, ...]
     lost_input_count: int
     lost_inputs: tuple[FileProblem, ...]
     holdings: tuple[Holding, ...]
     last_listing: Listing | None
+    last_full_listing: Listing | None
     runs: tuple[Run, ...]
 
 
-def find_unheld(
-    catalogue: Catalogue, kinds: Iterable[Kind], *, since_run: int, listed_run: int, now: datetime
-) -> Unheld:
-    """What is not held of the videos listed by `since_run` or later. A video without a URL may be waited for only if
-    `listed_run` or a later one listed it."""
-    unheld = Unheld([], 0, [], 0, 0, 0)
+def find_unheld(catalogue: Catalogue, kinds: Iterable[Kind], *, since_run: int, now: datetime) -> Unheld:
+    """What is not held of the videos that `since_run` or a later run noted."""
+    unheld = Unheld([], 0, [], 0, [], 0, 0, 0)
     waiting: set[str] = set()
     overdue: set[str] = set()
     for problem in catalogue.problems(kinds, since_run=since_run):
-        if problem.slot.kind in INPUTS:
+        if problem.accepted:
+            unheld.accepted_count += 1
+            unheld.accepted += [_told(problem)][: KEPT_FAILURES - len(unheld.accepted)]
+        elif problem.slot.kind in INPUTS:
             if problem.status is not Status.PENDING:
                 unheld.lost_input_count += 1
                 unheld.lost_inputs += [_told(problem)][: KEPT_FAILURES - len(unheld.lost_inputs)]
-        elif problem.status is Status.PENDING and problem.url is None and problem.listed_run >= listed_run:
-            (overdue if is_overdue(problem.created, now) else waiting).add(problem.video_id)
+        elif problem.status is Status.PENDING and problem.url is None:
+            if problem.is_listed:  # else the job came to nothing: there was never a file to lose
+                (overdue if is_overdue(problem.created, now) else waiting).add(problem.video_id)
         else:
             unheld.problem_count += 1
             unheld.problems += [_told(problem)][: KEPT_FAILURES - len(unheld.problems)]
@@ -100,30 +110,43 @@ def find_unheld(
     return unheld
 
 
-def read_ledger(archive: Archive, now: datetime) -> Ledger:
-    """The ledger of an archive. A lost or damaged catalogue is rebuilt in memory. Raises `StorageError`."""
-    with for_reading(archive) as catalogue:
-        whole = catalogue.logbook.last_listing(whole=True)
-        last = catalogue.logbook.last_listing(whole=False)
-        since = whole.run if whole else 0
-        listed, held = catalogue.count_videos(since_run=since)
+def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age: timedelta | None = None) -> Ledger:
+    """The ledger of an archive. A lost or damaged catalogue is rebuilt in memory. Raises `StorageError`.
+
+    With `max_age` a listing that is older does not count as known to be complete.
+    """
+    with for_reading(archive, settings) as catalogue:
+        log = catalogue.logbook
+        sound, last, last_full = (
+            log.last_listing(sound=True),
+            log.last_listing(),
+            log.last_listing(sound=True, full=True),
+        )
+        listed, held = catalogue.count_listed()
         in_archive, complete = catalogue.count_videos()
-        unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, listed_run=since, now=now)
-        status, verdict = _judge(whole, last, listed, held, unheld)
+        absent, gone = catalogue.count_unlisted()
+        odd_items = log.count_odd_items(last_full.first_run if last_full else 0)
+        unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, now=now)
+        facts = _Facts(sound, last, listed, held, odd_items, unheld, now, max_age)
+        status, verdict = _judge(facts)
         return Ledger(
             archive=str(archive.root),
             verdict=verdict,
             exit_status=status,
-            as_of=whole.ended if whole else None,
-            listed=listed if whole else 0,
+            as_of=sound.started if sound else None,
+            listed=listed,
             held=held,
             in_archive=in_archive,
             complete=complete,
             pending=unheld.waiting,
             overdue=unheld.overdue,
-            odd_items=whole.odd_items if whole else 0,
+            not_listed_any_more=absent,
+            gone_upstream=gone,
+            odd_items=odd_items,
             problem_count=unheld.problem_count,
             problems=tuple(unheld.problems),
+            accepted_count=unheld.accepted_count,
+            accepted=tuple(unheld.accepted),
             lost_input_count=unheld.lost_input_count,
             lost_inputs=tuple(unheld.lost_inputs),
             holdings=tuple(
@@ -131,8 +154,22 @@ def read_ledger(archive: Archive, now: datetime) -> Ledger:
                 for (kind, state), (files, stored) in sorted(catalogue.count_assets().items())
             ),
             last_listing=last,
-            runs=tuple(catalogue.logbook.last_runs(LAST_RUNS)),
+            last_full_listing=last_full,
+            runs=tuple(log.last_runs(LAST_RUNS)),
         )
+
+
+class _Facts(Struct, frozen=True):
+    """What the verdict of the ledger depends on."""
+
+    sound: Listing | None
+    last: Listing | None
+    listed: int
+    held: int
+    odd_items: int
+    unheld: Unheld
+    now: datetime
+    max_age: timedelta | None
 
 
 def ledger_lines(ledger: Ledger) -> list[str]:
@@ -151,32 +188,58 @@ def ledger_lines(ledger: Ledger) -> list[str]:
         lines.append(f"In the making {ledger.pending:,} (no file to fetch yet)")
     if ledger.overdue:
         lines.append(f"Overdue       {ledger.overdue:,} (no file to fetch, though they are older than two days)")
+    if ledger.not_listed_any_more:
+        lines.append(
+            f"Not listed    {ledger.not_listed_any_more:,} any more (gone upstream, if the next full one lacks them)"
+        )
+    if ledger.gone_upstream:
+        lines.append(f"Gone upstream {ledger.gone_upstream:,} (what is here of them stays here)")
     if ledger.odd_items:
         lines.append(f"Odd items     {ledger.odd_items:,} of the listing could not be read")
     lines += problem_lines("Not held     ", ledger.problem_count, ledger.problems, limit=KEPT_FAILURES)
     lines += problem_lines(
         "Lost inputs  ", ledger.lost_input_count, ledger.lost_inputs, note=LOST_INPUTS, limit=KEPT_FAILURES
     )
+    lines += problem_lines("Accepted     ", ledger.accepted_count, ledger.accepted, limit=KEPT_FAILURES)
+    if ledger.last_full_listing:
+        lines.append(f"Full listing  {_when(ledger.last_full_listing.started)}, the last one that went to the end")
     lines.append("Last runs")
     lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
     return [*lines, "", f"This is about {SCOPE}. {NOT_COVERED}"]
 
 
-def _judge(whole: Listing | None, last: Listing | None, listed: int, held: int, unheld: Unheld) -> tuple[int, str]:
-    if whole is None or last is None:
-        failed = f" The last one failed: {last.error}." if last and last.error else ""
-        return UNSOUND, f"Unknown: no listing of the account has reached its end yet.{failed} Run sync."
-    when = _when(whole.ended)
-    if last.error is not None:
-        return UNSOUND, f"Not known to be complete since {when}: the last listing failed: {last.error}. Run sync again."
-    figures = f"{listed:,} {SCOPE} listed, {held:,} held"
-    if unheld.problem_count or unheld.overdue or whole.odd_items:
+def _judge(facts: _Facts) -> tuple[int, str]:
+    sound, last, unheld = facts.sound, facts.last, facts.unheld
+    cut_off = "the last listing did not come to its end"
+    why = f"the last listing failed: {last.error}" if last and last.error else cut_off
+    if sound is None:
+        if last is None or last.error:
+            failed = f" The last one failed: {last.error}." if last else ""
+            return UNSOUND, f"Unknown: no listing of the account has reached its end yet.{failed} Run sync."
+        return MISSING_SOMETHING, f"Not complete: {cut_off}, and none did yet. Run sync again."
+    when = _as_of(sound.started, facts.now)
+    if last is not None and last.run > sound.run:
+        status = UNSOUND if last.error else MISSING_SOMETHING
+        return status, f"Not known to be complete since {when}: {why}. Run sync again."
+    figures = f"{facts.listed:,} {SCOPE} listed, {facts.held:,} held"
+    if unheld.problem_count or unheld.overdue or facts.odd_items:
         return (
             MISSING_SOMETHING,
             f"Not complete as of {when}: {figures}. Run sync again; what is missing is named below.",
         )
+    if facts.max_age is not None and facts.now - datetime.fromisoformat(sound.started) > facts.max_age:
+        return MISSING_SOMETHING, f"Not known to be complete since {when}, which is too long ago: {figures}. Run sync."
     waiting = f", {count(unheld.waiting, 'video')} still in the making" if unheld.waiting else ""
-    return 0, f"Complete as of {when}: {figures}{waiting}"
+    accepted = f", {count(unheld.accepted_count, 'loss', 'losses')} accepted" if unheld.accepted_count else ""
+    return 0, f"Complete as of {when}: {figures}{waiting}{accepted}"
+
+
+def _as_of(time: str, now: datetime) -> str:
+    """A time for a person, UTC: `03:12 UTC today`."""
+    days = (now.astimezone(UTC).date() - datetime.fromisoformat(time).date()).days
+    if days not in (0, 1):
+        return _when(time)
+    return f"{time[11:16]} UTC {'yesterday' if days else 'today'}"
 
 
 def _ended(run: Run) -> str:
@@ -197,5 +260,11 @@ def _told(problem: Problem) -> FileProblem:
         kind=problem.slot.kind,
         index=problem.slot.index or None,
         status=problem.status,
-        error=problem.error or ("not fetched yet" if problem.status is Status.PENDING else None),
+        error=_reason(problem),
+        due=problem.due,
     )
+
+
+def _reason(problem: Problem) -> str | None:
+    reason = problem.error or ("not fetched yet" if problem.status is Status.PENDING else None)
+    return f"{reason or 'no reason known'}; gone upstream" if problem.gone_upstream else reason

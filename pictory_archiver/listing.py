@@ -16,25 +16,28 @@ from .models import Page, Video
 PAGES_WITHOUT_NEWS = 50
 
 
-async def walk(fetch: Callable[[str | None], Awaitable[Page]], observer: Observer) -> AsyncIterator[Page]:
-    """The pages from the newest on, without duplicates, until the one that has no `next_key`.
+Fetch = Callable[[str | None], Awaitable[Page]]
 
-    `fetch` gets the page of a token. Raises what it raises, and `ListingError` where the listing makes no sense.
+
+async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> AsyncIterator[Page]:
+    """The pages from the newest on (or from the one that a token leads to), until the one that has no `next_key`.
+
+    A video that an earlier page had is among the `repeated` ones of its page. `fetch` gets the page of a token. Raises
+    what it raises, and `ListingError` where the listing makes no sense.
     """
     seen: set[str] = set()
-    tokens: set[str] = set()
-    token: str | None = None
+    tokens: set[str] = set() if token is None else {token}
     number, stale = 0, 0
     while True:
         page = await fetch(token)
         if page.next_key in tokens:
             page = await fetch(token)
         number += 1
-        fresh = _not_seen(page.videos, seen)
+        fresh, repeated = _sorted(page.videos, seen)
         stale = 0 if fresh else stale + 1
         token = page.next_key
         observer(PageListed(page=number, videos=len(seen), last=token is None))
-        yield Page(videos=fresh, odd=page.odd, next_key=token)
+        yield Page(videos=fresh, odd=page.odd, next_key=token, repeated=repeated)
         if token is None:
             return
         if token in tokens:
@@ -50,10 +53,11 @@ async def walk(fetch: Callable[[str | None], Awaitable[Page]], observer: Observe
         tokens.add(token)
 
 
-def _not_seen(videos: tuple[Video, ...], seen: set[str]) -> tuple[Video, ...]:
-    fresh = []
+def _sorted(videos: tuple[Video, ...], seen: set[str]) -> tuple[tuple[Video, ...], tuple[Video, ...]]:
+    """The videos that were not seen before, and those that were."""
+    fresh: list[Video] = []
+    repeated: list[Video] = []
     for video in videos:
-        if video.id not in seen:
-            seen.add(video.id)
-            fresh.append(video)
-    return tuple(fresh)
+        (repeated if video.id in seen else fresh).append(video)
+        seen.add(video.id)
+    return tuple(fresh), tuple(repeated)

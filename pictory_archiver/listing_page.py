@@ -72,6 +72,11 @@ def created_of(item: dict[str, Any]) -> datetime | None:
     return _instant(item.get("createdDate"))
 
 
+def video_of(video_id: str, item: dict[str, Any]) -> Video:
+    """The record of an item that was written down earlier; its URLs carry no signature."""
+    return _video(video_id, item)
+
+
 def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The former values of the fields that differ. A field that is null counts as one that is not there."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -10,17 +11,33 @@ from msgspec import Struct
 from .database import Database
 from .models import OddItem
 
+ListingKind = Literal["full", "incremental", "filtered"]
+
 
 class Listing(Struct, frozen=True):
-    """How a listing ended. `whole`: it reached the last page, and no filter left anything out."""
+    """How a listing ended. Times are UTC; `first_run` is the run that began it, an earlier one where it was resumed.
+
+    `sound`: it proves that all that was listed when it started is known (docs/listing.md).
+    """
 
     run: int
+    first_run: int
+    started: str
     ended: str
-    whole: bool
+    kind: ListingKind
+    sound: bool
     pages: int
     videos: int
     odd_items: int
     error: str | None
+
+
+class Unfinished(Struct, frozen=True):
+    """A full listing that did not reach its end, and the token of the page from which it goes on."""
+
+    first_run: int
+    started: str
+    token: str
 
 
 class Run(Struct, frozen=True):
@@ -46,15 +63,12 @@ class Logbook:
         return int(cursor.lastrowid or 0)
 
     def end_run(self, run: Run, listing: Listing | None, odd: Iterable[OddItem]) -> None:
-        """Writes down how a run and its listing ended."""
+        """Writes down how a run and its listing ended. A run that is not known is added."""
         with self._database.transaction():
-            self._database.execute(
-                "UPDATE runs SET ended = ?, exit_status = ?, verdict = ? WHERE id = ?",
-                (run.ended, run.exit_status, run.verdict, run.id),
-            )
+            self._database.execute("INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?)", msgspec.structs.astuple(run))
             if listing is not None:
                 self._database.execute(
-                    "INSERT OR REPLACE INTO listings VALUES (?,?,?,?,?,?,?)", msgspec.structs.astuple(listing)
+                    "INSERT OR REPLACE INTO listings VALUES (?,?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(listing)
                 )
             self._database.executemany(
                 "INSERT OR REPLACE INTO odd_items VALUES (?,?,?)", [(item.raw, item.problem, run.id) for item in odd]
@@ -68,12 +82,33 @@ class Logbook:
             )
             return [Run(*row) for row in rows]
 
-    def last_listing(self, *, whole: bool) -> Listing | None:
-        """The newest listing; with `whole`, the newest one that reached the end with nothing left out."""
+    def last_listing(self, *, sound: bool = False, full: bool = False) -> Listing | None:
+        """The newest listing that nothing was asked to be left out of; of the sound ones, of the full ones alone."""
         with self._database.errors():
             row = self._database.execute(
-                "SELECT run, ended, whole, pages, videos, odd_items, error FROM listings WHERE whole >= ? "
+                "SELECT * FROM listings WHERE kind <> 'filtered' AND sound >= ? AND (kind = 'full' OR NOT ?) "
                 "ORDER BY run DESC LIMIT 1",
-                (int(whole),),
+                (sound, full),
             ).fetchone()
-        return None if row is None else Listing(row[0], row[1], bool(row[2]), *row[3:])
+        names = [field.name for field in msgspec.structs.fields(Listing)]
+        return None if row is None else msgspec.convert(dict(zip(names, row, strict=True)), Listing, strict=False)
+
+    def count_odd_items(self, since_run: int) -> int:
+        """How many items that could not be read this run and later ones met."""
+        with self._database.errors():
+            (number,) = self._database.execute("SELECT count(*) FROM odd_items WHERE run >= ?", (since_run,)).fetchone()
+        return int(number)
+
+    def unfinished(self) -> Unfinished | None:
+        """The full listing that is to be resumed."""
+        with self._database.errors():
+            row = self._database.execute("SELECT first_run, started, token FROM unfinished_listing").fetchone()
+        return None if row is None else Unfinished(*row)
+
+    def keep_unfinished(self, unfinished: Unfinished | None) -> None:
+        """Where to resume the full listing that is under way; None: there is none. Within a transaction."""
+        self._database.execute("DELETE FROM unfinished_listing")
+        if unfinished is not None:
+            self._database.execute(
+                "INSERT INTO unfinished_listing VALUES (1,?,?,?)", msgspec.structs.astuple(unfinished)
+            )

@@ -90,11 +90,15 @@ class OddItem(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """One page of a listing, in the API's order. `next_key` is opaque; None on the last page."""
+    """One page of a listing, in the API's order. `next_key` is opaque; None on the last page.
+
+    `repeated` are videos that an earlier page of the same walk had.
+    """
 
     videos: tuple[Video, ...]
     odd: tuple[OddItem, ...]
     next_key: str | None
+    repeated: tuple[Video, ...] = ()
 
 
 class Place(Struct, frozen=True):

@@ -20,6 +20,7 @@ from .settings import INPUTS_WORD
 from .sidecar import Change, Sidecar, is_complete, timestamp
 
 LOOK_BACK = timedelta(days=2)
+DELETED_HERE = "deleted from the archive"
 _ORDER = {kind: position for position, kind in enumerate(Kind)}
 
 
@@ -30,8 +31,24 @@ class Task(Struct, frozen=True):
     reason: str
 
 
+class Circumstances(Struct, frozen=True):
+    """What else a plan depends on.
+
+    `lost` names files that the sidecar promises and the disk does not have, or not in that size; `kept_away` those of
+    them that were deleted here and shall stay so; `paused` those that are not to be tried now, unless they are wanted
+    from another address than before; `out_of_reach` those that need a fresh URL. `again`: what was given up is tried
+    once more.
+    """
+
+    lost: frozenset[Slot] = frozenset()
+    kept_away: frozenset[Slot] = frozenset()
+    paused: frozenset[Slot] = frozenset()
+    out_of_reach: frozenset[Slot] = frozenset()
+    again: bool = False
+
+
 class VideoPlan(Struct, frozen=True):
-    """What is to be done for one listed video.
+    """What is to be done for one video.
 
     `assets` is the state of every file as it stands; `tasks` are the outputs to fetch; `unsettled` says that an input
     is to be looked for after the listing.
@@ -56,11 +73,10 @@ class Origin(Struct, frozen=True):
     archived_by: str
 
 
-def plan_video(video: Video, before: Sidecar | None, *, lost: frozenset[Slot], wanted: frozenset[Kind]) -> VideoPlan:
-    """The plan for a video, from the sidecar that the archive has of it (None: not known).
-
-    `lost` names files that the sidecar promises and the disk does not have, or not in that size.
-    """
+def plan_video(
+    video: Video, before: Sidecar | None, wanted: frozenset[Kind], about: Circumstances = Circumstances()
+) -> VideoPlan:
+    """The plan for a video, from the sidecar that the archive has of it (None: not known)."""
     known = {asset.slot: asset for asset in before.assets} if before else {}
     sources = {source.slot: source for source in video.sources}
     slots = [*(Slot(kind) for kind in OUTPUTS), *(slot for slot in sources if slot.kind in INPUTS)]
@@ -68,24 +84,34 @@ def plan_video(video: Video, before: Sidecar | None, *, lost: frozenset[Slot], w
 
     assets: list[Asset] = []
     tasks: list[Task] = []
+    unsettled = False
     for slot in slots:
         old, source = known.get(slot), sources.get(slot)
-        asset = _state(slot, source, old, is_lost=slot in lost, is_wanted=slot.kind in wanted)
+        asset = _state(slot, source, old, about, is_wanted=slot.kind in wanted)
         assets.append(asset)
-        if source and slot.kind in OUTPUTS and slot.kind in wanted and is_unsettled(asset):
-            tasks.append(Task(source, _reason(old, is_lost=slot in lost)))
+        waits = slot in about.out_of_reach or (slot in about.paused and asset is old)
+        is_tried = slot.kind in wanted and not waits and may_be_tried(asset, again=about.again)
+        if source and is_tried and slot.kind in OUTPUTS:
+            tasks.append(Task(source, _reason(old, is_lost=slot in about.lost)))
+        unsettled |= is_tried and slot.kind in INPUTS
     return VideoPlan(
         video=video,
         assets=_ordered(assets),
         tasks=tuple(tasks),
-        unsettled=any(asset.kind in INPUTS and is_unsettled(asset) for asset in assets),
+        unsettled=unsettled,
     )
 
 
 def compose(
-    plan: VideoPlan, before: Sidecar | None, fetched: Mapping[Slot, Asset], *, origin: Origin, now: datetime
+    plan: VideoPlan,
+    before: Sidecar | None,
+    fetched: Mapping[Slot, Asset],
+    *,
+    origin: Origin,
+    now: datetime,
+    is_listed: bool = True,
 ) -> Sidecar:
-    """The sidecar of a video after its files were fetched."""
+    """The sidecar of a video after its files were fetched. One that is listed is not gone upstream (any more)."""
     assets = _ordered(fetched.get(asset.slot, asset) for asset in plan.assets)
     if before is None:
         return Sidecar(
@@ -109,13 +135,26 @@ def compose(
         video=plan.video.item if was else before.video,
         assets=assets,
         history=(*before.history, Change(until=timestamp(now), was=was)) if was else before.history,
+        gone_upstream=None if is_listed else before.gone_upstream,
+        accepted=_still_accepted(before.accepted, assets, is_listed=is_listed),
     )
 
 
 def with_assets(before: Sidecar, found: Mapping[Slot, Asset], *, now: datetime) -> Sidecar:
     """The sidecar with some of its assets in a new state."""
     assets = _ordered(found.get(asset.slot, asset) for asset in before.assets)
-    return msgspec.structs.replace(before, assets=assets, complete=is_complete(assets), archived_at=timestamp(now))
+    return msgspec.structs.replace(
+        before,
+        assets=assets,
+        complete=is_complete(assets),
+        archived_at=timestamp(now),
+        accepted=_still_accepted(before.accepted, assets, is_listed=False),
+    )
+
+
+def rejected(asset: Asset) -> Asset:
+    """A file that could not be had in so many runs that it is given up."""
+    return msgspec.structs.replace(asset, status=Status.REJECTED)
 
 
 def wanted_kinds(words: Iterable[str]) -> frozenset[Kind]:
@@ -130,29 +169,44 @@ def is_unsettled(asset: Asset) -> bool:
     return asset.status in (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED)
 
 
+def may_be_tried(asset: Asset, *, again: bool) -> bool:
+    """Whether a run that wants a file tries to get it; `again`: also one that was given up."""
+    return is_unsettled(asset) or (again and asset.status is Status.REJECTED)
+
+
 def is_overdue(created: datetime | None, now: datetime) -> bool:
     """True where a video without a URL should have been finished by now."""
     return created is None or created < now - LOOK_BACK
 
 
-def _state(slot: Slot, source: Source | None, old: Asset | None, *, is_lost: bool, is_wanted: bool) -> Asset:
+def _state(slot: Slot, source: Source | None, old: Asset | None, about: Circumstances, *, is_wanted: bool) -> Asset:
     """What is true of a file before this run fetches anything."""
     url = source.address if source else None
+    is_lost = slot in about.lost
+    if old is not None and slot in about.kept_away:
+        return msgspec.structs.replace(_empty(slot, Status.SKIPPED, url or old.url), error=DELETED_HERE)
     if old is not None and not is_lost:
-        if old.held or old.status is Status.REJECTED:
+        if old.held:
             return old
         keeps_its_word = old.status is Status.SKIPPED if not is_wanted else is_unsettled(old)
-        tells_of_a_failure = is_unsettled(old) and old.status is not Status.PENDING
+        tells_of_a_failure = old.status is Status.REJECTED or (is_unsettled(old) and old.status is not Status.PENDING)
         if (keeps_its_word or tells_of_a_failure) and _is_same_address(url, old.url):
             return old
-    skipped = not is_wanted and not is_lost
-    return Asset(
-        kind=slot.kind,
-        index=slot.index or None,
-        status=Status.SKIPPED if skipped else Status.PENDING,
-        path=None,
-        url=url,
-    )
+    return _empty(slot, Status.SKIPPED if not is_wanted and not is_lost else Status.PENDING, url)
+
+
+def _empty(slot: Slot, status: Status, url: str | None) -> Asset:
+    return Asset(kind=slot.kind, index=slot.index or None, status=status, path=None, url=url)
+
+
+def _still_accepted(accepted: tuple[str, ...], assets: Iterable[Asset], *, is_listed: bool) -> tuple[str, ...]:
+    """The accepted losses that are losses still: not held, and not listed with an address that was never tried."""
+    over = {str(asset.slot) for asset in assets if asset.held or (is_listed and _is_fresh(asset))}
+    return tuple(name for name in accepted if name not in over)
+
+
+def _is_fresh(asset: Asset) -> bool:
+    return asset.status is Status.PENDING and asset.url is not None
 
 
 def _is_same_address(url: str | None, old: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,12 +14,12 @@ from msgspec import Struct
 from . import disk
 from .archive import Archive, is_archive, refuse_other_folders
 from .catalogue import Catalogue
+from .course import Course, take_bearings
 from .events import Observer
 from .key import Key
-from .listing import walk
 from .models import INPUTS, Kind, Slot
-from .plan import is_unsettled, wanted_kinds
-from .planner import Planned, Planner
+from .plan import may_be_tried, wanted_kinds
+from .planner import Planned, Planner, Policy
 from .rebuild import for_reading
 from .report import count, size
 from .retry import Retrier
@@ -28,7 +29,8 @@ from .shelf import Shelf
 from .sidecar import timestamp
 from .store import Store
 from .text import printable
-from .workshop import connected_api
+from .way import Way
+from .workshop import connected_api, utc_now
 
 
 class Intended(Struct, frozen=True, kw_only=True, tag="video"):
@@ -65,6 +67,7 @@ async def preview_sync(
     key: Key,
     *,
     selection: Selection,
+    way: Way = Way(),
     observer: Observer,
     tell: Callable[[Intended], None],
 ) -> Preview:
@@ -72,38 +75,59 @@ async def preview_sync(
 
     Raises `KeyRefused`, `ListingError`, `ConfigError`, `StorageError`.
     """
-    pages = listed = odd = videos = 0
+    odd = videos = 0
     files: Counter[Kind] = Counter()
+    policy = Policy(
+        wanted=wanted_kinds(settings.download.assets),
+        now=utc_now(),
+        keep_deleted=settings.download.respect_local_deletions,
+        again=way.full,
+    )
     with ExitStack() as stack:
         catalogue, zone = _known(root, settings, stack)
         shelf, store = Shelf(catalogue), Store(root)
         stack.callback(store.close)
         stack.callback(shelf.close)
-        planner = Planner(
-            shelf,
-            store,
-            settings.layout,
-            account=settings.account,
-            zone=zone,
-            wanted=wanted_kinds(settings.download.assets),
-        )
+        planner = Planner(shelf, store, settings.layout, policy, account=settings.account, zone=zone)
+
+        def count_in(each: Planned) -> None:
+            nonlocal videos
+            slots = _slots(each, policy)
+            if slots and videos != selection.limit:
+                videos += 1
+                files.update(slot.kind for slot in slots)
+                tell(_intended(each, slots))
+
         async with connected_api(settings, key, Retrier(settings.retry, observer)) as api:
-            async for page in walk(api.page, observer):
-                pages, listed, odd = pages + 1, listed + len(page.videos), odd + len(page.odd)
-                chosen = [video for video in page.videos if selection.admits(video)]
-                for planned in await planner.plan(chosen):
-                    slots = _slots(planned)
-                    if slots and videos != selection.limit:
-                        videos += 1
-                        files.update(slot.kind for slot in slots)
-                        tell(_intended(planned, slots))
-                if videos == selection.limit or selection.ends_before(page.videos):
-                    break
+            bearings = await shelf.ask(take_bearings, catalogue, policy)
+            course = Course(
+                api.page,
+                observer,
+                bearings,
+                run=1,
+                now=policy.now,
+                is_filtered=not selection.is_everything,
+                full=way.full or bearings.unfinished is not None,
+                may_resume=False,
+                clock=lambda: None,
+            )
+            async with contextlib.aclosing(course.listing()) as pages:
+                async for page in pages:
+                    odd += len(page.odd)
+                    planned = await planner.plan([video for video in page.videos if selection.admits(video)])
+                    course.saw(page, planned)
+                    for each in planned:
+                        count_in(each)
+                    if videos == selection.limit or selection.ends_before(page.videos):
+                        break
+        if selection.is_everything and not course.is_full:
+            async for each in planner.plan_due(run=1):
+                count_in(each)
         return Preview(
             archive=str(root),
             selection=selection.words(),
-            pages=pages,
-            listed=listed,
+            pages=course.pages,
+            listed=course.listed,
             odd_items=odd,
             videos=videos,
             files=files.total(),
@@ -137,16 +161,16 @@ def _known(root: Path, settings: Settings, stack: ExitStack) -> tuple[Catalogue,
     """What is known already, and the time zone of the folders; of an archive yet to be made nothing is known."""
     if is_archive(root):
         archive = Archive.open(root)
-        return stack.enter_context(for_reading(archive)), archive.marker.time_zone
+        return stack.enter_context(for_reading(archive, settings.catalogue)), archive.marker.time_zone
     refuse_other_folders(root)
     catalogue = Catalogue.in_memory()
     stack.callback(catalogue.close)
     return catalogue, settings.layout.time_zone
 
 
-def _slots(planned: Planned) -> list[Slot]:
+def _slots(planned: Planned, policy: Policy) -> list[Slot]:
     plan = planned.plan
-    inputs = [asset.slot for asset in plan.assets if asset.kind in INPUTS and is_unsettled(asset)]
+    inputs = [asset.slot for asset in plan.assets if asset.kind in INPUTS and may_be_tried(asset, again=policy.again)]
     return [*(task.source.slot for task in plan.tasks), *inputs]
 
 

@@ -26,7 +26,8 @@ MISSING_SOMETHING = 3
 
 
 class FileProblem(Struct, frozen=True, kw_only=True):
-    """A file that is not held, and why. `video` is the path of the video in the archive, without a suffix."""
+    """A file that is not held, and why. `video` is the path of the video in the archive, without a suffix; `due` is
+    when it is tried again (UTC; None: by the next run, or never where it is `rejected`)."""
 
     video_id: str
     video: str
@@ -34,13 +35,15 @@ class FileProblem(Struct, frozen=True, kw_only=True):
     index: int | None = None
     status: Status
     error: str | None
+    due: str | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """A run of `sync`, as facts. Times are UTC, sizes bytes; `problems` holds the first 1,000 of `problem_count`.
 
-    `whole_listing`: the listing reached its last page and nothing was left out of it. `error` is what ended the
-    listing or the run early, with the exit status that it stands for.
+    `sound`: the listing proves that all that the account listed is known; then `videos`, `complete`, `problems` and so
+    on are about all of these. Otherwise they are about the videos that this run met. `listed` counts the videos on the
+    pages that were read. `error` is what ended the listing or the run early, `time_up` that its time was over.
     """
 
     format: Literal["pictory-archiver/report"] = "pictory-archiver/report"
@@ -57,13 +60,16 @@ class Report(Struct, frozen=True, kw_only=True):
     hint: str | None = None
     selection: str | None = None
     assets: tuple[str, ...]
-    whole_listing: bool
+    listing: Literal["full", "incremental", "filtered", "none"]
+    sound: bool
+    time_up: bool = False
     pages: int
     listed: int
     new: int
     already_held: int
     updated: int
     retried: int
+    videos: int
     complete: int
     files_stored: int
     files_linked: int
@@ -71,9 +77,12 @@ class Report(Struct, frozen=True, kw_only=True):
     bytes_received: int
     pending: int
     overdue: int
+    not_listed_any_more: int = 0
+    gone_upstream: int = 0
     odd_items: int
     problem_count: int
     problems: tuple[FileProblem, ...] = ()
+    accepted_count: int = 0
     lost_input_count: int
     lost_inputs: tuple[FileProblem, ...] = ()
 
@@ -82,7 +91,7 @@ def exit_status(report: Report, error_status: int | None) -> int:
     """The status that a script sees; `error_status` is that of what ended the run or the listing early."""
     if error_status is not None:
         return error_status
-    return MISSING_SOMETHING if report.problem_count or report.overdue or report.odd_items else 0
+    return MISSING_SOMETHING if _faults(report) else 0
 
 
 def verdict(report: Report) -> str:
@@ -91,26 +100,28 @@ def verdict(report: Report) -> str:
         return f"Not complete: {report.error}." + (f" {_sentence(report.hint)}" if report.hint else "")
     faults = _faults(report)
     if faults:
-        return f"Not complete: {', '.join(faults)}. Run it again: what is here is kept, and only the rest is tried."
+        return f"Not complete: {', '.join(faults)}. {_next_step(report)}"
     files = "" if len(report.assets) == len(ASSET_WORDS) else f" ({', '.join(report.assets)} only, as asked)"
     waiting = f" {count(report.pending, 'video')} still in the making: run it again later." if report.pending else ""
-    if not report.whole_listing and not report.complete:
+    if not report.sound and not report.complete:
         return (
             f"No AI Studio video that was asked for ({report.selection}) has a file; this was no full backup.{waiting}"
         )
-    if not report.whole_listing:
+    if not report.sound:
         return (
             f"{_all(report.complete, 'AI Studio video')} asked for ({report.selection}) {_are(report.complete)} "
             f"here and verified{files}; this was no full backup.{waiting} Open {report.archive}"
         )
-    if report.listed == 0:
+    if report.videos == 0:
         return f"The account lists no {SCOPE}: there is nothing to archive. Is it the right key?"
     if not report.complete:
         return f"No AI Studio video has a file yet.{waiting}"
+    accepted = f" {count(report.accepted_count, 'loss', 'losses')} accepted." if report.accepted_count else ""
     finished = "finished " if report.pending else ""
+    noun = f"{finished}AI Studio video"
     return (
-        f"{_all(report.complete, f'{finished}AI Studio video')} {_are(report.complete)} here and verified{files}."
-        f"{waiting} Open {report.archive}"
+        f"{_all(report.complete, noun) if not report.accepted_count else count(report.complete, noun)} "
+        f"{_are(report.complete)} here and verified{files}.{accepted}{waiting} Open {report.archive}"
     )
 
 
@@ -118,14 +129,19 @@ def summary(report: Report) -> list[str]:
     """The lines that a person reads when a run is over; the last one is the verdict."""
     if not report.pages:
         return [report.verdict]
-    end = " (the listing was not read to its end)" if report.error else ""
+    end = ""
+    if report.error or report.time_up:
+        is_listing = report.exit_status in (4, 5)
+        end = f" ({'the listing was not read to its end' if is_listing else 'the run ended early'})"
+    if report.sound and report.listing == "incremental":
+        end = f", the newest of {report.videos:,}: the others are known"
     lines = [
         f"Listed        {count(report.listed, 'video')} on {count(report.pages, 'page')}{end}",
         f"New           {report.new:,}",
         f"Already held  {report.already_held:,}",
     ]
     if report.updated:
-        lines.append(f"Updated       {report.updated:,} (the metadata changed upstream)")
+        lines.append(f"Updated       {report.updated:,} (their metadata changed upstream, or was lost here)")
     if report.retried:
         lines.append(f"Tried again   {report.retried:,} (files were missing)")
     if report.pending:
@@ -142,13 +158,20 @@ def summary(report: Report) -> list[str]:
     ]
     if report.odd_items:
         lines.append(f"Odd items     {report.odd_items:,} of the listing could not be read (kept in the catalogue)")
+    if report.not_listed_any_more:
+        lines.append(f"Not listed    {count(report.not_listed_any_more, 'video')} any more; what is here stays here")
+    if report.gone_upstream:
+        lines.append(f"Gone upstream {count(report.gone_upstream, 'video')}; what is here of them stays here")
+    if report.accepted_count:
+        lines.append(f"Accepted      {count(report.accepted_count, 'lost file')}")
     return [*lines, report.verdict]
 
 
 def problem_line(problem: FileProblem) -> str:
     """One file that is not held, in one line."""
     slot = Slot(problem.kind, problem.index or 0)
-    return f"{slot} of {printable(problem.video)}: {problem.status}, {problem.error or 'no reason known'}"
+    again = f" (tried again from {problem.due[:10]})" if problem.due else ""
+    return f"{slot} of {printable(problem.video)}: {problem.status}, {problem.error or 'no reason known'}{again}"
 
 
 def size(number: float) -> str:
@@ -156,9 +179,9 @@ def size(number: float) -> str:
     return humanize.naturalsize(number, format="%.1f")
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 video`, `2,000 videos`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -184,13 +207,25 @@ def problem_lines(
 
 def _faults(report: Report) -> list[str]:
     faults = []
+    if report.time_up:
+        faults.append("the time was up with work left")
     if report.problem_count:
-        faults.append(f"{count(report.problem_count, 'file')} of {count(report.listed, 'video')} could not be had")
+        faults.append(f"{count(report.problem_count, 'file')} of {count(report.videos, 'video')} could not be had")
     if report.overdue:
         faults.append(f"{count(report.overdue, 'video')} should be finished by now and {_have(report.overdue)} no file")
     if report.odd_items:
         faults.append(f"{count(report.odd_items, 'item')} of the listing could not be read")
     return faults
+
+
+def _next_step(report: Report) -> str:
+    """What to do about files that are not held."""
+    lost = [problem for problem in report.problems if problem.status is Status.REJECTED]
+    if lost and len(lost) == report.problem_count and not (report.time_up or report.overdue or report.odd_items):
+        return (
+            "They were tried for weeks and are given up: `accept` takes a loss as known, `sync --full` tries once more."
+        )
+    return "Run it again: what is here is kept, and only the rest is tried."
 
 
 def _all(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 
-from .events import BytesReceived, Event, FileStored, Observer, PageListed, VideosHeld
+from .events import BytesReceived, Event, FileStored, Observer, PageListed, VideoDone, VideosHeld
 
 
 class Tally:
@@ -15,7 +15,7 @@ class Tally:
         self._observer = observer
         self.started = datetime.datetime.now(datetime.UTC)
         self._clock = time.monotonic()
-        self.pages = self.listed = self.new = self.held = self.updated = self.retried = self.linked = 0
+        self.pages = self.listed = self.new = self.held = self.finished = self.updated = self.retried = self.linked = 0
         self.files_stored = self.bytes_stored = self.bytes_received = 0
         self.odd_items = 0
 
@@ -29,6 +29,8 @@ class Tally:
             self.pages, self.listed = event.page, event.videos
         elif isinstance(event, VideosHeld):
             self.held += event.count
+        elif isinstance(event, VideoDone):
+            self.finished += event.complete
         self._observer(event)
 
     @property

@@ -50,13 +50,24 @@ class Workshop(msgspec.Struct, frozen=True):
     api: PictoryApi
     downloader: Downloader
 
-    async def remember_key(self, key: Key) -> None:
+    def knows(self, key: Key) -> bool:
+        """Whether this key is the one that the archive was last made with, or the first one."""
+        return self.archive.marker.key_fingerprint in (None, self._fingerprint(key))
+
+    async def remember_first_key(self, key: Key) -> None:
         """Writes the salted fingerprint of the first key that worked into the marker."""
-        marker = self.archive.marker
-        if marker.key_fingerprint is None:
-            fingerprint = key.fingerprint(bytes.fromhex(marker.key_salt))
-            self.archive.marker = msgspec.structs.replace(marker, key_fingerprint=fingerprint)
+        if self.archive.marker.key_fingerprint is None:
+            await self.remember_key(key)
+
+    async def remember_key(self, key: Key) -> None:
+        """Writes the salted fingerprint of a key into the marker, where it is another one than before."""
+        fingerprint = self._fingerprint(key)
+        if self.archive.marker.key_fingerprint != fingerprint:
+            self.archive.marker = msgspec.structs.replace(self.archive.marker, key_fingerprint=fingerprint)
             await self.store.write(MARKER, render_marker(self.archive.marker))
+
+    def _fingerprint(self, key: Key) -> str:
+        return key.fingerprint(bytes.fromhex(self.archive.marker.key_salt))
 
     async def write_sidecar(self, known: Known, sidecar: Sidecar) -> None:
         """Writes the sidecar of a video whose files are in place, and has the catalogue follow."""
@@ -103,9 +114,18 @@ async def try_key(settings: Settings, key: Key) -> int:
 
 @contextlib.asynccontextmanager
 async def open_workshop(
-    root: Path, settings: Settings, key: Key, *, allowed_origins: frozenset[str], observer: Observer
+    root: Path,
+    settings: Settings,
+    key: Key,
+    *,
+    allowed_origins: frozenset[str],
+    observer: Observer,
+    distrust_catalogue: bool,
 ) -> AsyncIterator[Workshop]:
-    """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`."""
+    """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`.
+
+    `distrust_catalogue`: damage was met in it, it is made anew.
+    """
     async with contextlib.AsyncExitStack() as stack:
         archive = stack.enter_context(hold(root, time_zone=settings.layout.time_zone, now=utc_now()))
         buffer = min(BATCH, ALL_BUFFERS // (BUFFERS_PER_WORKER * settings.download.workers))
@@ -113,7 +133,9 @@ async def open_workshop(
         stack.callback(store.close)
         threads = Threads(1, "rebuild")
         stack.callback(threads.close)
-        catalogue, was_rebuilt = await threads.hop(open_or_rebuild, archive)
+        catalogue, was_rebuilt = await threads.hop(
+            lambda: open_or_rebuild(archive, settings.catalogue, distrust=distrust_catalogue)
+        )
         if was_rebuilt:
             observer(Warned("the catalogue was damaged: it was rebuilt from the sidecars"))
         shelf = Shelf(catalogue)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pictory_archiver.catalogue import Catalogue, Known
 from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, Place, Status
 from pictory_archiver.sidecar import Change, Sidecar, is_complete
+from pictory_archiver.tries import Tries
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 MAYBE_TEXT = st.none() | TEXT
@@ -91,11 +92,23 @@ def sidecars(draw: st.DrawFn) -> Sidecar:
 
 
 @st.composite
+def tries(draw: st.DrawFn) -> Tries:
+    """What may be known of a file that is not held. Times are whole seconds, as they are written."""
+    last = draw(st.none() | st.datetimes(datetime(1000, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC)))
+    last = last.replace(microsecond=0) if last else None
+    return Tries(draw(st.integers(0, 9)), last, draw(st.integers(0, 10**6)), draw(st.booleans()))
+
+
+@st.composite
 def knowns(draw: st.DrawFn) -> Known:
     """Anything that the catalogue may know."""
+    sidecar = draw(sidecars())
     return Known(
         place=Place(draw(NAME), draw(NAME)),
-        sidecar=draw(sidecars()),
+        sidecar=sidecar,
+        confirmed=draw(st.none() | st.integers(1, 10**6)),
+        absent=draw(st.none() | st.integers(1, 10**6)),
+        tries={asset.slot: draw(tries()) for asset in sidecar.assets if not asset.held},
         created=draw(st.none() | MOMENT),
         sidecar_bytes=draw(st.none() | COUNT),
         listed_run=draw(st.integers(0, 10**6)),

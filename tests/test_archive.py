@@ -24,6 +24,7 @@ from pictory_archiver.archive import (
     refuse_other_folders,
 )
 from pictory_archiver.errors import ArchiveBusy, ConfigError, StorageError
+from pictory_archiver.settings import Settings
 from pictory_archiver.sidecar import BrokenSidecar, Sidecar, render
 
 from .records import EXAMPLE, every
@@ -217,7 +218,7 @@ def test_a_name_that_is_no_text_hides_no_other_sidecar(tmp_path: Path) -> None:
     odd.mkdir()
     (odd / "b.json").write_bytes(render(msgspec.structs.replace(EXAMPLE, id="b")))
     (odd.parent / f"{odd.name}.json").write_bytes(render(msgspec.structs.replace(EXAMPLE, id="c")))
-    catalogue, _ = rebuild.open_or_rebuild(archive)
+    catalogue, _ = rebuild.open_or_rebuild(archive, Settings().catalogue)
     assert [each.sidecar.id for each in every(catalogue)] == [EXAMPLE.id]
     catalogue.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from pictory_archiver import rebuild
 from pictory_archiver.archive import CATALOGUE, HIDDEN, Archive, hold
 from pictory_archiver.catalogue import Catalogue, DamagedCatalogue, Known
 from pictory_archiver.errors import ConfigError, StorageError
-from pictory_archiver.logbook import Listing, Run
-from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, OddItem, Place, Status
-from pictory_archiver.sidecar import render
+from pictory_archiver.logbook import Listing, ListingKind, Run, Unfinished
+from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, OddItem, Place, Slot, Status
+from pictory_archiver.settings import Settings
+from pictory_archiver.sidecar import render, timestamp
+from pictory_archiver.tries import Tries
 
 from . import records
 from .records import EXAMPLE, damages, every, leave_unwritten_rollback
@@ -37,7 +39,8 @@ def catalogue() -> Iterator[Catalogue]:
 def known(video: str, *assets: Asset, run: int = 1, place: Place | None = None, **more: Any) -> Known:
     """A video with these files; without any, all outputs are stored."""
     sidecar = msgspec.structs.replace(EXAMPLE, id=video, assets=assets or EXAMPLE.assets, **more)
-    return Known(place or Place("2026/04/09", video), sidecar, NOW, 10, run)
+    tries = {asset.slot: Tries() for asset in sidecar.assets if not asset.held}
+    return Known(place or Place("2026/04/09", video), sidecar, NOW, 10, run, tries=tries)
 
 
 def file(kind: Kind, status: Status, **more: Any) -> Asset:
@@ -73,7 +76,7 @@ def test_a_record_replaces_the_former_one_with_all_its_files(catalogue: Catalogu
     assert catalogue.known(["b"])["b"].sidecar.assets == EXAMPLE.assets
     assert catalogue.count_videos() == (2, 2)
     assert catalogue.count_videos(since_run=2) == (1, 1)
-    catalogue.touch(["b"], 3)
+    catalogue.note(["b"], 3, None)
     assert catalogue.count_videos(since_run=2) == (2, 2)
 
 
@@ -116,18 +119,99 @@ def test_problems_are_the_files_that_are_neither_held_nor_skipped(catalogue: Cat
     assert late == [f"v{number}" for number, status in enumerate(Status) if status not in fine and number >= 5]
 
 
-def test_unsettled_inputs_are_those_of_this_run_page_by_page(catalogue: Catalogue) -> None:
+def test_inputs_that_are_due_come_batch_by_batch(catalogue: Catalogue) -> None:
     catalogue.record(known(f"v{number}", file(Kind.REFERENCE, Status.PENDING, index=1)) for number in range(5))
     catalogue.record([known("old", file(Kind.REFERENCE, Status.FAILED), run=0)])
     catalogue.record([known("output", file(Kind.VIDEO, Status.FAILED))])
+    catalogue.record([known("accepted", file(Kind.FIRST_FRAME, Status.FAILED), accepted=("first_frame",))])
     catalogue.record(
         [
             known("held", file(Kind.FIRST_FRAME, Status.LINKED)),
             known("refused", file(Kind.FIRST_FRAME, Status.REJECTED)),
         ]
     )
-    assert [each.sidecar.id for each in catalogue.with_unsettled_inputs(1, "", 2)] == ["v0", "v1"]
-    assert [each.sidecar.id for each in catalogue.with_unsettled_inputs(1, "v1", 9)] == ["v2", "v3", "v4"]
+
+    def due(after: str, limit: int, *, since_run: int = 1, again: bool = False) -> list[str]:
+        found = catalogue.inputs_due(
+            "2026-04-09T00:00:00Z",
+            keep_deleted=False,
+            since_run=since_run,
+            again=again,
+            run=9,
+            after=after,
+            limit=limit,
+        )
+        return [each.sidecar.id for each in found]
+
+    assert due("", 2) == ["v0", "v1"]
+    assert due("v1", 9) == ["v2", "v3", "v4"]
+    assert due("", 9, since_run=0) == ["old", "v0", "v1", "v2", "v3", "v4"]
+    assert due("", 9, again=True) == ["refused", "v0", "v1", "v2", "v3", "v4"]
+
+
+def test_a_file_is_due_by_its_pause_and_by_what_gives_it_a_url(catalogue: Catalogue) -> None:
+    hour = timedelta(hours=1)
+    slot = Slot(Kind.VIDEO)
+    for name, tries in {
+        "paused": Tries(2, NOW - hour, 1),
+        "ripe": Tries(2, NOW - 30 * hour, 1),
+        "young": Tries(1, NOW - hour, 1),
+        "ahead": Tries(3, NOW + hour, 1),
+        "tried now": Tries(1, NOW, 7),
+        "signed": Tries(1, NOW - hour, 1, signed=True),
+    }.items():
+        failed = known(name, file(Kind.VIDEO, Status.FAILED, url="https://cdn.example/x"))
+        catalogue.record([msgspec.structs.replace(failed, tries={slot: tries})])
+    catalogue.record(
+        [known("unborn", file(Kind.VIDEO, Status.PENDING)), known("unwanted", file(Kind.VIDEO, Status.SKIPPED))]
+    )
+    gone = known("gone", file(Kind.VIDEO, Status.PENDING), gone_upstream="2026-04-01T00:00:00Z")
+    catalogue.record([gone])
+    when = timestamp(NOW)
+    by_address = catalogue.due_by_address([Kind.VIDEO], when, keep_deleted=False, run=7, after="", limit=9)
+    assert [each.sidecar.id for each in by_address] == ["ahead", "ripe", "young"]
+    by_listing = catalogue.ids_due_by_listing([Kind.VIDEO], when, keep_deleted=False, limit=9)
+    assert sorted(by_listing) == ["signed", "unborn", "unwanted"]
+    assert not catalogue.ids_due_by_listing([Kind.PREVIEW], when, keep_deleted=False, limit=9)
+
+
+def test_what_a_full_listing_lacks_is_absent_and_gone_after_the_next(catalogue: Catalogue) -> None:
+    catalogue.record([known("a"), known("b"), known("c")])
+    catalogue.confirm(1, first_run=1, is_full=True)
+    assert (catalogue.count_listed(), catalogue.count_unlisted()) == ((3, 3), (0, 0))
+    catalogue.note(["a"], 2, None)
+    assert catalogue.count_lacking(2) == (3, 2)
+    catalogue.confirm(2, first_run=2, is_full=True)
+    assert not catalogue.newly_gone(2, 9)
+    assert (catalogue.count_listed(), catalogue.count_unlisted()) == ((1, 1), (2, 0))
+    catalogue.note(["a", "b"], 3, None)
+    catalogue.confirm(3, first_run=3, is_full=True)
+    (gone,) = catalogue.newly_gone(3, 9)
+    assert gone.sidecar.id == "c"
+    catalogue.record(
+        [msgspec.structs.replace(gone, sidecar=msgspec.structs.replace(gone.sidecar, gone_upstream="now"))]
+    )
+    assert (catalogue.count_listed(), catalogue.count_unlisted()) == ((2, 2), (0, 1))
+    assert not catalogue.newly_gone(3, 9)
+
+
+def test_videos_that_no_sound_listing_held_are_not_counted_as_listed(catalogue: Catalogue) -> None:
+    catalogue.record([known("a"), known("b", run=2)])
+    catalogue.confirm(2, first_run=2, is_full=False)
+    assert catalogue.count_listed() == (1, 1)
+    assert catalogue.known(["a"])["a"].confirmed is None
+    assert catalogue.known(["b"])["b"].confirmed == 2
+
+
+def test_a_video_is_found_by_its_id_the_beginning_of_it_or_a_file(catalogue: Catalogue) -> None:
+    stored = Asset(kind=Kind.VIDEO, status=Status.STORED, path="film_ab1.mp4")
+    catalogue.record([known("ab1", stored, place=Place("2026", "film_ab1")), known("ab2"), known("ab")])
+    assert catalogue.ids_like("ab", 9) == ["ab"]
+    assert catalogue.ids_like("ab2", 9) == ["ab2"]
+    assert catalogue.ids_like("a", 9) == ["ab", "ab1", "ab2"]
+    assert catalogue.ids_like("a", 2) == ["ab", "ab1"]
+    assert [catalogue.ids_like(name, 9) for name in ("film_ab1.mp4", "film_ab1.json", "film_ab1")] == [["ab1"]] * 3
+    assert catalogue.ids_like("%", 9) == []
 
 
 def test_files_are_counted_by_kind_and_status(catalogue: Catalogue) -> None:
@@ -139,18 +223,40 @@ def test_files_are_counted_by_kind_and_status(catalogue: Catalogue) -> None:
 
 def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> None:
     log = catalogue.logbook
-    numbers = [log.begin_run(f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3, 4)]
-    assert log.last_listing(whole=False) is None
-    for number, whole, error in zip(numbers, (True, True, False), (None, None, "HTTP 500"), strict=False):
-        run = Run(number, "", f"end {number}", 0 if whole else 5, "verdict")
-        listing = Listing(number, f"end {number}", whole, 2, 150, 1, error)
-        log.end_run(run, listing, [OddItem("17", "not an object")])
-    assert [run.id for run in log.last_runs(3)] == numbers[:0:-1]
-    assert log.last_runs(1) == [Run(numbers[3], "2026-01-04T00:00:00Z", None, None, None)]
+    numbers = [log.begin_run(f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3, 4, 5)]
+    assert log.last_listing() is None
+
+    def listing(number: int, kind: ListingKind, *, sound: bool = False, error: str | None = None) -> Listing:
+        return Listing(number, number, f"start {number}", f"end {number}", kind, sound, 2, 150, 1, error)
+
+    made = [
+        listing(numbers[0], "full", sound=True),
+        listing(numbers[1], "incremental", sound=True),
+        listing(numbers[2], "full", error="HTTP 500"),
+        listing(numbers[3], "filtered"),
+    ]
+    for each in made:
+        log.end_run(Run(each.run, "2026", each.ended, 0, "verdict"), each, [OddItem(f"{each.run}", "not an object")])
+    assert [run.id for run in log.last_runs(3)] == numbers[:1:-1]
+    assert log.last_runs(1) == [Run(numbers[4], "2026-01-05T00:00:00Z", None, None, None)]
     assert log.last_runs(2)[1].verdict == "verdict"
-    last, whole_one = log.last_listing(whole=False), log.last_listing(whole=True)
-    assert last == Listing(numbers[2], f"end {numbers[2]}", False, 2, 150, 1, "HTTP 500")
-    assert whole_one == Listing(numbers[1], f"end {numbers[1]}", True, 2, 150, 1, None)
+    assert log.last_listing() == made[2]
+    assert log.last_listing(sound=True) == made[1]
+    assert log.last_listing(sound=True, full=True) == made[0]
+    assert [log.count_odd_items(number) for number in (1, 3, 9)] == [4, 2, 0]
+
+
+def test_where_a_full_listing_goes_on_is_remembered(catalogue: Catalogue) -> None:
+    assert catalogue.logbook.unfinished() is None
+    for point in (Unfinished(1, "2026-01-01T00:00:00Z", "token 3"), Unfinished(1, "2026-01-01T00:00:00Z", "token 4")):
+        catalogue.note([], 1, point)
+        assert catalogue.logbook.unfinished() == point
+    catalogue.note([], 2, None)
+    assert catalogue.logbook.unfinished() == point
+    catalogue.confirm(2, first_run=2, is_full=False)
+    assert catalogue.logbook.unfinished() == point
+    catalogue.confirm(2, first_run=2, is_full=True)
+    assert catalogue.logbook.unfinished() is None
 
 
 @pytest.fixture
@@ -173,7 +279,7 @@ def names(catalogue: Catalogue) -> dict[str, tuple[str, int]]:
 
 
 def test_a_catalogue_is_made_from_the_sidecars_once(archive: Archive) -> None:
-    made, was_damaged = rebuild.open_or_rebuild(archive)
+    made, was_damaged = rebuild.open_or_rebuild(archive, Settings().catalogue)
     assert not was_damaged
     (one,) = made.known(["b"]).values()
     assert one.place == Place("2026/04/09", "film_b")
@@ -182,18 +288,18 @@ def test_a_catalogue_is_made_from_the_sidecars_once(archive: Archive) -> None:
     assert one.listed_run == 0
     made.record([known("d")])
     assert names(made).keys() == {"a", "b", "c", "d"}
-    again, was_damaged = rebuild.open_or_rebuild(archive)
+    again, was_damaged = rebuild.open_or_rebuild(archive, Settings().catalogue)
     assert not was_damaged
     assert names(again).keys() == {"a", "b", "c", "d"}
     assert not list((archive.root / HIDDEN).glob("*.partial*"))
 
 
 def test_whatever_happens_to_the_file_it_is_rebuilt(archive: Archive) -> None:
-    rebuild.open_or_rebuild(archive)[0].close()
+    rebuild.open_or_rebuild(archive, Settings().catalogue)[0].close()
     path = archive.root / CATALOGUE
     for name, damage in list(damages(path)):
         damage()
-        made, was_damaged = rebuild.open_or_rebuild(archive)
+        made, was_damaged = rebuild.open_or_rebuild(archive, Settings().catalogue)
         assert was_damaged == (name != "deleted"), name
         assert names(made).keys() == {"a", "b", "c"}, name
 
@@ -204,7 +310,7 @@ def test_of_two_sidecars_for_one_video_the_higher_revision_counts(archive: Archi
     (folder / "film_b.r3.json").write_bytes(render(newer))
     (archive.root / "2025").mkdir()
     (archive.root / "2025/film_b.json").write_bytes(render(msgspec.structs.replace(newer, revision=2)))
-    assert names(rebuild.open_or_rebuild(archive)[0])["b"] == ("film_b.r3", 3)
+    assert names(rebuild.open_or_rebuild(archive, Settings().catalogue)[0])["b"] == ("film_b.r3", 3)
 
 
 def test_a_rebuild_that_is_interrupted_leaves_no_half_catalogue(
@@ -217,20 +323,20 @@ def test_a_rebuild_that_is_interrupted_leaves_no_half_catalogue(
     with monkeypatch.context() as patch:
         patch.setattr(rebuild, "fill", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            rebuild.open_or_rebuild(archive)
+            rebuild.open_or_rebuild(archive, Settings().catalogue)
     assert not (archive.root / CATALOGUE).exists()
-    assert names(rebuild.open_or_rebuild(archive)[0]).keys() == {"a", "b", "c"}
+    assert names(rebuild.open_or_rebuild(archive, Settings().catalogue)[0]).keys() == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("name", ["deleted", "garbage"])
 def test_the_journal_of_a_lost_catalogue_is_not_played_into_the_new_one(archive: Archive, name: str) -> None:
-    first, _ = rebuild.open_or_rebuild(archive)
+    first, _ = rebuild.open_or_rebuild(archive, Settings().catalogue)
     first.record(known(f"v{number}") for number in range(50))
     first.close()
     path = archive.root / CATALOGUE
     leave_unwritten_rollback(path)
     dict(damages(path))[name]()
-    made, _ = rebuild.open_or_rebuild(archive)
+    made, _ = rebuild.open_or_rebuild(archive, Settings().catalogue)
     made.check()
     assert names(made).keys() == {"a", "b", "c"}
     assert not path.with_name(f"{path.name}-journal").exists()
@@ -249,7 +355,7 @@ def test_the_journal_of_a_lost_catalogue_is_not_played_into_the_new_one(archive:
     ],
 )
 def test_a_catalogue_with_nonsense_in_it_is_damaged_and_nothing_else(archive: Archive, statement: str) -> None:
-    rebuild.open_or_rebuild(archive)[0].close()
+    rebuild.open_or_rebuild(archive, Settings().catalogue)[0].close()
     path = archive.root / CATALOGUE
     connection = sqlite3.connect(path)
     connection.execute(statement)
@@ -264,7 +370,7 @@ def test_another_program_s_database_is_set_aside(archive: Archive) -> None:
     connection = sqlite3.connect(archive.root / CATALOGUE)
     connection.executescript("CREATE TABLE songs (name); PRAGMA user_version = 1;")
     connection.close()
-    made, was_damaged = rebuild.open_or_rebuild(archive)
+    made, was_damaged = rebuild.open_or_rebuild(archive, Settings().catalogue)
     assert was_damaged
     assert names(made).keys() == {"a", "b", "c"}
 
@@ -273,11 +379,11 @@ def test_a_newer_catalogue_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "catalogue"
     Catalogue.create(path).close()
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = path.read_bytes()
     for opening in (Catalogue.open, Catalogue.open_read_only):
-        with pytest.raises(ConfigError, match="version 2"):
+        with pytest.raises(ConfigError, match="version 99"):
             opening(path)
     assert path.read_bytes() == before
 

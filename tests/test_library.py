@@ -148,7 +148,7 @@ async def test_a_selection_is_what_the_options_are(tmp_path: Path) -> None:
             selection=Selection(limit=2),
             allowed_origins=frozenset(simulator.origins),
         )
-    assert (report.complete, report.whole_listing) == (2, False)
+    assert (report.complete, report.sound) == (2, False)
 
 
 def test_what_is_no_archive_cannot_be_opened(tmp_path: Path) -> None:

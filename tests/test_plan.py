@@ -8,6 +8,7 @@ import pytest
 
 from pictory_archiver.models import INPUTS, OUTPUTS, Asset, Kind, Slot, Source, Status, Video
 from pictory_archiver.plan import (
+    Circumstances,
     Origin,
     compose,
     is_overdue,
@@ -23,7 +24,6 @@ EVERYTHING = frozenset(Kind)
 BASE = "https://cdn.example/1"
 NAMES = {Kind.VIDEO: "v.mp4", Kind.THUMBNAIL: "t.jpg", Kind.PREVIEW: "p.jpg", Kind.LAST_FRAME: "l.png"}
 VIDEO = Slot(Kind.VIDEO)
-NOTHING: frozenset[Slot] = frozenset()
 
 
 def listed(
@@ -62,7 +62,7 @@ def sidecar(*assets: Asset, video: Video | None = None) -> Sidecar:
 
 
 def test_a_new_video_is_fetched_whole() -> None:
-    plan = plan_video(listed(), None, lost=NOTHING, wanted=EVERYTHING)
+    plan = plan_video(listed(), None, EVERYTHING)
     assert [(task.source.slot.kind, task.reason) for task in plan.tasks] == [(kind, "new") for kind in OUTPUTS]
     assert {asset.status for asset in plan.assets} == {Status.PENDING}
     assert not compose(plan, None, {}, origin=ORIGIN, now=NOW).complete
@@ -71,7 +71,7 @@ def test_a_new_video_is_fetched_whole() -> None:
 def test_a_held_video_needs_nothing_and_says_the_same_from_any_host() -> None:
     before = sidecar()
     for base in (BASE, "https://other.example/1"):
-        plan = plan_video(listed(base), before, lost=NOTHING, wanted=EVERYTHING)
+        plan = plan_video(listed(base), before, EVERYTHING)
         assert plan.tasks == ()
         assert say_the_same(compose(plan, before, {}, origin=ORIGIN, now=NOW), before)
 
@@ -82,7 +82,7 @@ def test_a_held_video_needs_nothing_and_says_the_same_from_any_host() -> None:
 def test_what_is_not_held_is_fetched_where_it_is_wanted(status: Status, base: str, wanted: frozenset[Kind]) -> None:
     error = "HTTP 404" if status not in (Status.PENDING, Status.SKIPPED) else None
     before = sidecar(unheld(Kind.VIDEO, status, f"{BASE}/v.mp4", error))
-    plan = plan_video(listed(base), before, lost=NOTHING, wanted=wanted)
+    plan = plan_video(listed(base), before, wanted)
     if Kind.VIDEO in wanted:
         assert [task.source.url for task in plan.tasks] == [f"{base}/v.mp4"]
         reasons = {Status.PENDING: "not finished", Status.SKIPPED: "asked for now"}
@@ -96,13 +96,13 @@ def test_what_is_not_held_is_fetched_where_it_is_wanted(status: Status, base: st
 
 def test_a_rejected_file_is_left_alone() -> None:
     before = sidecar(unheld(Kind.VIDEO, Status.REJECTED, f"{BASE}/v.mp4", "HTTP 404"))
-    plan = plan_video(listed(), before, lost=NOTHING, wanted=EVERYTHING)
+    plan = plan_video(listed(), before, EVERYTHING)
     assert (plan.assets, plan.tasks) == (before.assets, ())
 
 
 def test_a_lost_file_is_fetched_again_and_not_promised_meanwhile() -> None:
     before = sidecar()
-    plan = plan_video(listed(), before, lost=frozenset({VIDEO}), wanted=EVERYTHING)
+    plan = plan_video(listed(), before, EVERYTHING, Circumstances(lost=frozenset({VIDEO})))
     assert [(task.source.slot, task.reason) for task in plan.tasks] == [(VIDEO, "lost from the disk")]
     assert not compose(plan, before, {}, origin=ORIGIN, now=NOW).complete
     again = compose(plan, before, {VIDEO: before.assets[0]}, origin=ORIGIN, now=NOW)
@@ -111,32 +111,30 @@ def test_a_lost_file_is_fetched_again_and_not_promised_meanwhile() -> None:
 
 def test_a_lost_file_that_is_not_asked_for_is_not_promised_either() -> None:
     before = sidecar()
-    plan = plan_video(listed(), before, lost=frozenset({VIDEO}), wanted=frozenset({Kind.PREVIEW}))
+    plan = plan_video(listed(), before, frozenset({Kind.PREVIEW}), Circumstances(lost=frozenset({VIDEO})))
     assert plan.tasks == ()
     assert plan.assets[0].status is Status.PENDING
 
 
 def test_an_output_without_a_url_is_waited_for() -> None:
-    plan = plan_video(listed(without=Kind.VIDEO), None, lost=NOTHING, wanted=EVERYTHING)
+    plan = plan_video(listed(without=Kind.VIDEO), None, EVERYTHING)
     assert VIDEO not in {task.source.slot for task in plan.tasks}
     assert (plan.assets[0].status, plan.assets[0].url) == (Status.PENDING, None)
 
 
 def test_inputs_wait_until_the_listing_is_over_and_held_ones_stay_when_upstream_forgets_them() -> None:
     first = Source(Slot(Kind.FIRST_FRAME), "https://u.example/f.jpg", "https://u.example/f.jpg")
-    plan = plan_video(listed(inputs=(first,)), sidecar(), lost=NOTHING, wanted=EVERYTHING)
+    plan = plan_video(listed(inputs=(first,)), sidecar(), EVERYTHING)
     assert (plan.tasks, plan.unsettled) == ((), True)
     kept = sidecar(held(Kind.FIRST_FRAME, first.address))
-    plan = plan_video(listed(), kept, lost=NOTHING, wanted=EVERYTHING)
+    plan = plan_video(listed(), kept, EVERYTHING)
     assert plan.assets == kept.assets
     assert not plan.unsettled
 
 
 def test_changed_metadata_goes_into_the_history() -> None:
     before = sidecar(video=listed(prompt="old"))
-    after = compose(
-        plan_video(listed(prompt="new"), before, lost=NOTHING, wanted=EVERYTHING), before, {}, origin=ORIGIN, now=NOW
-    )
+    after = compose(plan_video(listed(prompt="new"), before, EVERYTHING), before, {}, origin=ORIGIN, now=NOW)
     assert after.video["prompt"] == "new"
     assert [(change.until, change.was) for change in after.history] == [("2026-11-23T12:00:00Z", {"prompt": "old"})]
 

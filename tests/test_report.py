@@ -18,13 +18,15 @@ SUCCESS = Report(
     ended_at="2026-11-22T23:57:06Z",
     seconds=125.2,
     assets=("video", "thumbnail", "preview", "last_frame", "inputs"),
-    whole_listing=True,
+    listing="full",
+    sound=True,
     pages=3,
     listed=300,
     new=300,
     already_held=0,
     updated=0,
     retried=0,
+    videos=300,
     complete=300,
     files_stored=1235,
     files_linked=37,
@@ -36,8 +38,16 @@ SUCCESS = Report(
     problem_count=0,
     lost_input_count=0,
 )
-NOTHING = {"new": 0, "complete": 0, "files_stored": 0, "files_linked": 0, "bytes_stored": 0, "bytes_received": 0}
-ONE = {"listed": 1, "pages": 1, "new": 1, "complete": 1}
+NOTHING = {
+    "new": 0,
+    "videos": 0,
+    "complete": 0,
+    "files_stored": 0,
+    "files_linked": 0,
+    "bytes_stored": 0,
+    "bytes_received": 0,
+}
+ONE = {"listed": 1, "videos": 1, "pages": 1, "new": 1, "complete": 1}
 
 
 def problem(kind: Kind, status: Status, error: str | None) -> FileProblem:
@@ -83,7 +93,7 @@ def test_a_run_that_left_something_out() -> None:
     )
     assert status == 3
     assert lines[3:6] == [
-        "Updated       3 (the metadata changed upstream)",
+        "Updated       3 (their metadata changed upstream, or was lost here)",
         "Tried again   4 (files were missing)",
         "In the making 1 (no file to fetch yet)",
     ]
@@ -115,7 +125,7 @@ def test_a_run_that_left_something_out() -> None:
             "The account lists no AI Studio videos: there is nothing to archive. Is it the right key?",
         ),
         (
-            {**NOTHING, "listed": 2, "pending": 2},
+            {**NOTHING, "listed": 2, "videos": 2, "pending": 2},
             0,
             "No AI Studio video has a file yet. 2 videos still in the making: run it again later.",
         ),
@@ -142,19 +152,19 @@ def test_a_run_that_left_something_out() -> None:
             "All 300 AI Studio videos are here and verified (video, inputs only, as asked). Open /home/ada/Videos",
         ),
         (
-            {"whole_listing": False, "selection": "at most 3 new", "complete": 3},
+            {"sound": False, "selection": "at most 3 new", "complete": 3},
             0,
             "All 3 AI Studio videos asked for (at most 3 new) are here and verified; "
             "this was no full backup. Open /home/ada/Videos",
         ),
         (
-            {"whole_listing": False, "selection": "model x", "complete": 1, "assets": ("preview",)},
+            {"sound": False, "selection": "model x", "complete": 1, "assets": ("preview",)},
             0,
             "The one AI Studio video asked for (model x) is here and verified (preview only, as asked); "
             "this was no full backup. Open /home/ada/Videos",
         ),
         (
-            {"whole_listing": False, "selection": "model x", "complete": 0},
+            {"sound": False, "selection": "model x", "complete": 0},
             0,
             "No AI Studio video that was asked for (model x) has a file; this was no full backup.",
         ),
@@ -174,7 +184,7 @@ def test_the_verdict_says_what_holds(facts: dict[str, Any], status: int, said: s
 
 def test_a_listing_that_broke_off() -> None:
     status, lines = told(
-        5, whole_listing=False, error="the API is in trouble (HTTP 500)", hint="run it again later", complete=200
+        5, sound=False, error="the API is in trouble (HTTP 500)", hint="run it again later", complete=200
     )
     assert status == 5
     assert lines[0] == "Listed        300 videos on 3 pages (the listing was not read to its end)"
@@ -182,7 +192,7 @@ def test_a_listing_that_broke_off() -> None:
 
 
 def test_nothing_is_counted_where_nothing_was_listed() -> None:
-    assert told(4, whole_listing=False, pages=0, listed=0, error="the API refused the key", **NOTHING) == (
+    assert told(4, sound=False, pages=0, listed=0, error="the API refused the key", **NOTHING) == (
         4,
         ["Not complete: the API refused the key."],
     )

@@ -181,7 +181,7 @@ def test_a_limit_takes_the_newest_and_is_no_full_backup(account: Account, archiv
     assert program.run("status", archive).status == 5
 
     second = program.run("sync", archive, "--limit", "3", "--json").report
-    assert (second["new"], second["already_held"], second["whole_listing"]) == (3, 3, False)
+    assert (second["new"], second["already_held"], second["sound"]) == (3, 3, False)
     check_against_world(archive, simulator, range(6))
     one = program.run("sync", archive, "--limit", "1")
     assert one.verdict.startswith("All 7 AI Studio videos asked for (at most 1 new) are here and verified")

@@ -1,0 +1,97 @@
+"""Losses that are taken as known: they stay in the ledger, and spoil no exit status any more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path, PurePath
+
+import msgspec
+from msgspec import Struct
+
+from . import disk
+from .archive import JOURNAL, Archive, hold
+from .catalogue import Catalogue, Known
+from .errors import ConfigError
+from .models import OUTPUTS, Asset, Kind, Status
+from .plan import is_overdue
+from .rebuild import open_or_rebuild
+from .settings import Catalogue as Settings
+from .sidecar import render, timestamp
+from .text import printable
+
+SHOWN = 5
+_LOST = (Status.MISSING, Status.DENIED, Status.FAILED, Status.REJECTED)
+
+
+class Accepted(Struct, frozen=True):
+    """A video, and the files of it whose loss was accepted; in the journal, with the time (UTC)."""
+
+    time: str
+    video_id: str
+    files: tuple[str, ...]
+
+
+def accept_losses(
+    root: Path, settings: Settings, names: Iterable[str], kinds: Iterable[Kind], now: datetime
+) -> Iterator[Accepted]:
+    """Accepts the loss of files of these videos: of these kinds, or of every output where none is named.
+
+    A name is an id, the unique beginning of one, or the path of a file of the video. Nothing is written where one of
+    them names no lost file. Raises `ConfigError`, `ArchiveBusy`, `StorageError`.
+    """
+    wanted = frozenset(kinds) or frozenset(OUTPUTS)
+    archive = Archive.open(root)
+    with hold(root, time_zone=archive.marker.time_zone, now=now) as archive:
+        catalogue, _ = open_or_rebuild(archive, settings)
+        with contextlib.closing(catalogue):
+            chosen = [_find(catalogue, name) for name in names]
+            lost = [(known, _losses(known, wanted, now)) for known in chosen]
+            for known, files in lost:
+                yield _accept(archive, catalogue, known, files, now)
+
+
+def _find(catalogue: Catalogue, name: str) -> Known:
+    found = catalogue.ids_like(name, SHOWN + 1) or catalogue.ids_like(PurePath(name).name, SHOWN + 1)
+    if not found:
+        raise ConfigError(f"the archive knows no video {printable(name)}", hint="`status` names what is not held")
+    if len(found) > 1:
+        ids = ", ".join(printable(video_id, 60) for video_id in found[:SHOWN])
+        raise ConfigError(f"{printable(name)} fits more than one video: {ids}{', …' if found[SHOWN:] else ''}")
+    return catalogue.known(found)[found[0]]
+
+
+def _losses(known: Known, wanted: frozenset[Kind], now: datetime) -> tuple[str, ...]:
+    """The lost files, also those accepted before. Raises `ConfigError` where there are none."""
+    assets = [asset for asset in known.sidecar.assets if asset.kind in wanted]
+    lost = tuple(str(asset.slot) for asset in assets if _is_lost(known, asset, now))
+    if not lost:
+        untried = any(asset.status is Status.PENDING for asset in assets)
+        raise ConfigError(
+            f"nothing of {printable(known.sidecar.id)} that was asked for is lost",
+            hint="it was not tried yet: run sync" if untried else "`status` names what is",
+        )
+    return lost
+
+
+def _is_lost(known: Known, asset: Asset, now: datetime) -> bool:
+    if asset.status is Status.PENDING:
+        gone = known.sidecar.gone_upstream is not None
+        return gone or (asset.url is None and is_overdue(known.created, now))
+    return asset.status in _LOST
+
+
+def _accept(archive: Archive, catalogue: Catalogue, known: Known, files: tuple[str, ...], now: datetime) -> Accepted:
+    """The sidecar first, for it is the truth."""
+    before = known.sidecar
+    accepted = tuple(dict.fromkeys((*before.accepted, *files)))
+    sidecar = msgspec.structs.replace(before, accepted=accepted, archived_at=timestamp(now))
+    data = render(sidecar)
+    folder = disk.make_folder(archive.root, known.place.sidecar.parent)
+    disk.write_file(folder / known.place.sidecar.name, data)
+    catalogue.record([msgspec.structs.replace(known, sidecar=sidecar, sidecar_bytes=len(data))])
+    told = Accepted(timestamp(now), before.id, files)
+    line = msgspec.json.encode({"type": "acceptance", **msgspec.to_builtins(told)})
+    disk.append_line(disk.find(archive.root, JOURNAL), line + b"\n")
+    return told
