@@ -58,8 +58,8 @@ class Account(Struct, frozen=True):
 
 
 def check_name(name: str, others: Iterable[str], where: str) -> None:
-    """Raises `ConfigError` for a name that is none, or that differs from another's in capitals alone."""
-    if not _NAME.fullmatch(name):
+    """Raises `ConfigError` for what is no name (a key is none), or differs from another's in capitals alone."""
+    if not _NAME.fullmatch(name) or mask(name) != name:
         raise ConfigError(
             f"{ACCOUNTS}.{mask(name)}: an account's name must be 1 to 40 letters of a-z, digits, dots, hyphens or "
             f"underscores, and begin with a letter or a digit (from {where})"

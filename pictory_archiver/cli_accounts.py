@@ -64,8 +64,7 @@ def chosen_accounts(
     account: str | None,
     all_accounts: bool,
     config_file: Path | None,
-    overrides: Mapping[str, object] | None = None,
-    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, object],
 ) -> list[Chosen]:
     """What a command is to run over: one, or with `all_accounts` every account of the settings, at least one.
 
@@ -76,17 +75,15 @@ def chosen_accounts(
     named = [name for name, is_given in given.items() if is_given]
     if len(named) > 1:
         raise click.UsageError(f"{' and '.join(named)} exclude each other: each says which archive is meant.")
-    overrides = overrides or {}
     if all_accounts:
-        each = config.load_each(overrides, config_file=config_file, environ=environ)
-        if not each:
+        _, accounts = config.load_all(overrides, config_file=config_file, environ=os.environ)
+        if not accounts:
             raise ConfigError("--all-accounts: the settings have no accounts", hint=WHERE_THEY_GO)
-        return [Chosen(name, None, settings) for name, settings in each.items()]
-    loaded = config.load(overrides, config_file=config_file, environ=environ, account=account)
-    chosen = Chosen(account or "", archive, loaded)
-    if loaded.accounts:
-        _ = chosen.root  # with accounts, what is missing is the choice, before a key or anything else
-    return [chosen]
+        return [Chosen(name, None, settings) for name, settings in accounts.items()]
+    loaded = config.load(overrides, config_file=config_file, environ=os.environ, account=account)
+    if loaded.accounts:  # then the choice may be what is missing: that is said before a key is asked for
+        archive_folder(archive, loaded.settings, loaded.accounts)
+    return [Chosen(account or "", archive, loaded)]
 
 
 def over_accounts(

@@ -42,7 +42,7 @@ def status(
     from .ledger import ledger_lines
     from .ledgers import lines_of_accounts
 
-    chosen = chosen_accounts(archive, account=account, all_accounts=all_accounts, config_file=config_file)
+    chosen = chosen_accounts(archive, account=account, all_accounts=all_accounts, config_file=config_file, overrides={})
     if all_accounts:
         of_all = _status_of_accounts(chosen)
         click.echo(json_text(of_all) if as_json else "\n".join(lines_of_accounts(of_all)))

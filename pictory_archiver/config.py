@@ -92,22 +92,22 @@ def load(
     return loaded
 
 
-def load_each(
+def load_all(
     overrides: Mapping[str, object], *, config_file: Path | None, environ: Mapping[str, str]
-) -> dict[str, Loaded | ConfigError]:
-    """The effective settings of every account by name, or what is wrong with them, in the order of the file.
+) -> tuple[Loaded, dict[str, Loaded | ConfigError]]:
+    """The general settings, and by name those of every account, or what is wrong with them, in the file's order.
 
     Raises `ConfigError` for what is wrong with the settings that all share.
     """
     sources = _read(overrides, config_file, environ)
-    sources.loaded(None)
-    each: dict[str, Loaded | ConfigError] = {}
-    for account in sources.from_file.accounts:
+    general = sources.loaded(None)
+    accounts: dict[str, Loaded | ConfigError] = {}
+    for each in sources.from_file.accounts:
         try:
-            each[account.name] = sources.loaded(account)
+            accounts[each.name] = sources.loaded(each)
         except ConfigError as error:
-            each[account.name] = error
-    return each
+            accounts[each.name] = error
+    return general, accounts
 
 
 def account_names(*, config_file: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
