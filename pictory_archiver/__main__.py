@@ -31,18 +31,14 @@ def _status() -> int:
     import click
 
     from .cli import cli
-    from .errors import ArchiverError, Stopped
-    from .text import printable
+    from .cli_params import error_line
+    from .errors import ArchiverError
 
     try:
         outcome = cli.main(standalone_mode=False)
         sys.stdout.flush()
-    except Stopped as stop:
-        click.echo(f"{str(stop).capitalize()}.", err=True)
-        return stop.exit_status
     except ArchiverError as error:
-        hint = f"; {error.hint}" if error.hint else ""
-        click.echo(f"Error: {printable(str(error), 500)}{hint}", err=True)
+        click.echo(error_line(error), err=True)
         return error.exit_status
     except click.Abort:
         click.echo("Stopped.", err=True)

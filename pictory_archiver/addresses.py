@@ -99,6 +99,14 @@ def origin(url: str) -> str:
     return _origin(*_parts(url))
 
 
+def masked(url: str) -> str:
+    """`https://host/…`: all that may be shown of a URL whose path is a secret, such as that of a ping."""
+    try:
+        return f"{origin(url)}/…"
+    except Forbidden:
+        return "…"
+
+
 def strip_signature(url: str) -> str:
     """The address of `url`. Works on any text."""
     if "#" in url:

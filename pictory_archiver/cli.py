@@ -6,15 +6,14 @@ modules are imported by the commands that use them, so that `--help` and `status
 
 from __future__ import annotations
 
-import datetime
-import os
 from pathlib import Path
 
 import click
 
-from . import __version__, config
-from .cli_config import config_group, config_option, init
-from .cli_params import archive_argument, archive_folder, json_text, message
+from . import __version__
+from .cli_config import config_group, init
+from .cli_params import message
+from .cli_status import status
 from .cli_sync import sync
 from .cli_upkeep import accept, reindex
 
@@ -41,27 +40,6 @@ def cli() -> None:
 
     Start with `init`, then `sync`. To try it without an account: `demo`.
     """
-
-
-@click.command(short_help="Say whether the archive holds everything, and what it does not hold.")
-@archive_argument
-@config_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def status(context: click.Context, archive: Path | None, config_file: Path | None, *, as_json: bool) -> None:
-    """Say whether the archive holds everything, and what it does not hold and why.
-
-    It needs no key and no network, changes nothing, and works beside a running sync. The exit status is 0 only if
-    the last listing reached its end and everything on it is held. 3: files are missing; 5: the list is not known.
-    """
-    from .archive import Archive
-    from .ledger import ledger_lines, read_ledger
-
-    settings = config.load({}, config_file=config_file, environ=os.environ).settings
-    now = datetime.datetime.now(datetime.UTC)
-    ledger = read_ledger(Archive.open(archive_folder(archive, settings)), settings.catalogue, now)
-    click.echo(json_text(ledger) if as_json else "\n".join(ledger_lines(ledger)))
-    context.exit(ledger.exit_status)
 
 
 @click.command(short_help="See it work without an account: archive simulated videos.")

@@ -3,63 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
-from msgspec import Struct
 
 from . import config as configuration
+from .cli_accounts import account_option
+from .cli_params import error_line, json_text, message
 from .errors import ArchiverError, ConfigError, KeyRefused, ListingError
 from .key import WHERE_TO_GET_ONE, Key, find_key, mask
-from .setting_rules import FIELDS, format_size
-from .settings import IS_SIZE, Settings
+from .setting_rules import ACCOUNTS
+from .settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_ARCHIVE = "~/Pictory Archive"
 KEY_TRIES = 3
 TRIES_WHILE_SOMEBODY_WAITS = 2
-
-
-class SettingShown(Struct, frozen=True):
-    """One setting: its dotted path, its value, and where that comes from."""
-
-    path: str
-    value: str | int | float | bool | tuple[str, ...] | None
-    source: str
-
-
-class KeyShown(Struct, frozen=True):
-    """The API key: whether there is one, from where, what may be shown of it, or why it cannot be used."""
-
-    found: bool
-    shown: str | None = None
-    source: str | None = None
-    problem: str | None = None
-
-
-class ProxyShown(Struct, frozen=True):
-    """A proxy in effect. `scheme` is what it serves; `no` lists the hosts that are reached without one."""
-
-    scheme: str
-    value: str
-
-
-class ConfigReport(Struct, frozen=True, kw_only=True):
-    """What `config show --json` prints."""
-
-    format: Literal["pictory-archiver/config"] = "pictory-archiver/config"
-    version: Literal[1] = 1
-    file: str | None
-    settings: tuple[SettingShown, ...]
-    key: KeyShown
-    proxies: tuple[ProxyShown, ...]
-    warnings: tuple[str, ...]
 
 
 def config_option(command: Command) -> Command:
@@ -78,108 +42,59 @@ def config_group() -> None:
     """Check the settings, or show the ones in effect."""
 
 
-@config_group.command("check", short_help="Say whether the settings and the key can be used.")
+@config_group.command("check", short_help="Say whether the settings and the keys can be used.")
 @config_option
-def config_check(config_file: Path | None) -> None:
-    """Say whether the settings and the API key can be used, without asking the API.
+@click.pass_context
+def config_check(context: click.Context, config_file: Path | None) -> None:
+    """Say whether the settings and the API key can be used, and those of every account, without asking the API.
 
-    A key command is run to get the key.
+    Key commands are run to get the keys.
     """
-    loaded = configuration.load({}, config_file=config_file, environ=os.environ)
-    key = find_key(loaded.settings.api, os.environ)
+    loaded, accounts = configuration.load_all({}, config_file=config_file, environ=os.environ)
+    key = configuration.key_of(loaded, os.environ)
     _warn((*loaded.warnings, *(key.warnings if key else ())))
+    problems = [error for name, settings in accounts.items() if (error := _problem(name, settings))]
+    for problem in problems:
+        message(error_line(problem))
+    if problems:
+        context.exit(ConfigError.exit_status)
     what = mask(str(loaded.file)) if loaded.file else "There is no settings file; what the environment sets"
-    click.echo(f"{what} is fine" + ("" if key else ", but there is no API key yet: run `pictory-archiver init`"))
+    more = f", with the accounts {', '.join(accounts)}" if accounts else ""
+    no_key = "" if key or accounts else ", but there is no API key yet: run `pictory-archiver init`"
+    click.echo(f"{what} is fine{more}{no_key}")
+
+
+def _problem(name: str, settings: configuration.Loaded | ConfigError) -> ConfigError | None:
+    """What is wrong with an account or its key."""
+    if isinstance(settings, ConfigError):
+        return settings
+    try:
+        key = configuration.key_of(settings, os.environ)
+    except ConfigError as error:
+        return ConfigError(f"{ACCOUNTS}.{name}: {error}", hint=error.hint)
+    _warn(key.warnings if key else ())
+    return None
 
 
 @config_group.command("show")
 @config_option
+@account_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def config_show(config_file: Path | None, *, as_json: bool) -> None:
-    """Show every setting with its value and where it comes from. The key is masked.
+def config_show(config_file: Path | None, account: str | None, *, as_json: bool) -> None:
+    """Show every setting with its value and where it comes from. Keys are masked.
 
-    A key command is run to get the key.
+    Key commands are run to get the keys. With --account, the settings that count for that account.
     """
-    report = _report(configuration.load({}, config_file=config_file, environ=os.environ), os.environ)
+    from .config_report import make_report, report_lines
+
+    if account is None:
+        loaded, accounts = configuration.load_all({}, config_file=config_file, environ=os.environ)
+    else:
+        loaded = configuration.load({}, config_file=config_file, environ=os.environ, account=account)
+        accounts = {}
+    report = make_report(loaded, accounts, os.environ)
     _warn(report.warnings)
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
-    else:
-        click.echo("\n".join(_lines(report)))
-
-
-def _report(loaded: configuration.Loaded, environ: Mapping[str, str]) -> ConfigReport:
-    warnings = loaded.warnings
-    try:
-        key = find_key(loaded.settings.api, environ)
-    except ConfigError as error:
-        key_shown = KeyShown(found=False, problem=str(error))
-    else:
-        key_shown = KeyShown(found=True, shown=key.masked, source=key.source) if key else KeyShown(found=False)
-        warnings += key.warnings if key else ()
-    return ConfigReport(
-        file=mask(str(loaded.file)) if loaded.file else None,
-        settings=tuple(
-            SettingShown(path, _masked(value), loaded.sources[path]) for path, value in _values(loaded.settings)
-        ),
-        key=key_shown,
-        proxies=_proxies(),
-        warnings=warnings,
-    )
-
-
-def _values(settings: Settings) -> Iterable[tuple[str, Any]]:
-    for path in FIELDS:
-        value: Any = settings
-        for name in path.split("."):
-            value = getattr(value, name)
-        yield path, value
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(mask(text) for text in value)
-    return mask(value) if isinstance(value, str) else value
-
-
-def _proxies() -> tuple[ProxyShown, ...]:
-    """The proxies that requests go through, without the passwords to them."""
-    from urllib.request import getproxies
-
-    found = getproxies()
-    return tuple(
-        ProxyShown(scheme, mask(re.sub(r"^([a-z][a-z0-9+.-]*://)?.*@", r"\1…@", found[scheme], flags=re.IGNORECASE)))
-        for scheme in ("https", "http", "no")
-        if found.get(scheme)
-    )
-
-
-def _lines(report: ConfigReport) -> Iterable[str]:
-    yield f"# {report.file or 'no settings file'}"
-    rows = [(setting.path, _text(setting), setting.source) for setting in report.settings]
-    key = report.key
-    rows.append(("api.key", key.shown or key.problem or "not set", key.source or ""))
-    rows += [(f"proxy for {proxy.scheme}", proxy.value, "the environment") for proxy in report.proxies]
-    width = max(len(path) for path, _, _ in rows)
-    for path, value, source in rows:
-        origin = source and (f" ({source})" if source == configuration.DEFAULT else f" (from {source})")
-        yield f"{path:{width}}  {value}{origin}"
-
-
-def _text(setting: SettingShown) -> str:
-    match setting.value:
-        case None:
-            return "null"
-        case bool(is_so):
-            return str(is_so).lower()
-        case int(size) if FIELDS[setting.path].extra == IS_SIZE:
-            return format_size(size)
-        case float(number):
-            return f"{number:g}"
-        case tuple(words):
-            return f"[{', '.join(words)}]"
-        case other:
-            return str(other)
+    click.echo(json_text(report) if as_json else "\n".join(report_lines(report)))
 
 
 @click.command("init", short_help="Set up: the API key, the folder of the archive.")

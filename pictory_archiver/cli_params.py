@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 
-from .errors import ConfigError
+from .errors import ArchiverError, ConfigError, Stopped
 from .settings import ASSET_WORDS, Settings
+from .text import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -61,14 +62,19 @@ def archive_argument(command: Command) -> Command:
     return click.argument("archive", required=False, type=click.Path(path_type=Path, readable=False))(command)
 
 
-def archive_folder(named: Path | None, settings: Settings) -> Path:
+def archive_folder(named: Path | None, settings: Settings, accounts: Sequence[str] = ()) -> Path:
     """The archive that a command is about: named, of the settings, or the one that the current folder is in.
 
-    Raises `ConfigError` where there is none.
+    Raises `ConfigError` where there is none, which says what else can be named: the accounts of the settings.
     """
     from .archive import find
 
     folder = named or (Path(settings.archive) if settings.archive else None) or find(Path.cwd())
+    if folder is None and accounts:
+        raise ConfigError(
+            f"no archive is named, and the settings have {len(accounts)} accounts: {', '.join(accounts)}",
+            hint="choose one with --account NAME, or take --all-accounts",
+        )
     if folder is None:
         raise ConfigError(
             "no archive is named", hint="name its folder, or set `archive` in the settings (`pictory-archiver init`)"
@@ -79,6 +85,18 @@ def archive_folder(named: Path | None, settings: Settings) -> Path:
 def message(line: str) -> None:
     """Prints a line to stderr."""
     click.echo(line, err=True)
+
+
+def error_line(error: ArchiverError) -> str:
+    """What went wrong and what to do next, in one line."""
+    if isinstance(error, Stopped):
+        return f"{str(error).capitalize()}."
+    return f"Error: {what_went_wrong(error)}"
+
+
+def what_went_wrong(error: ArchiverError) -> str:
+    """An error and its hint, as one harmless line."""
+    return printable(str(error), 500) + (f"; {error.hint}" if error.hint else "")
 
 
 def warn(warnings: Iterable[str]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import os
 from pathlib import Path
 
 import click
 
-from . import config
+from .cli_accounts import account_option, one_account
 from .cli_config import config_option
-from .cli_params import archive_argument, archive_folder, message
+from .cli_params import archive_argument, message
 from .models import Kind
 
 
@@ -19,7 +18,10 @@ from .models import Kind
 @click.option("--archive", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The archive's folder.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice([str(kind) for kind in Kind]), help="Only this file.")
 @config_option
-def accept(names: tuple[str, ...], archive: Path | None, kinds: tuple[str, ...], config_file: Path | None) -> None:
+@account_option
+def accept(
+    names: tuple[str, ...], archive: Path | None, kinds: tuple[str, ...], config_file: Path | None, account: str | None
+) -> None:
     """Take the loss of a video's files as known.
 
     ID is the id of a video, the beginning of one, or the path of a file of it. The loss stays in the ledger and does
@@ -30,17 +32,18 @@ def accept(names: tuple[str, ...], archive: Path | None, kinds: tuple[str, ...],
     from .acceptance import accept_losses
     from .text import printable
 
-    settings = config.load({}, config_file=config_file, environ=os.environ).settings
+    chosen = one_account(archive, account=account, config_file=config_file)
     now = datetime.datetime.now(datetime.UTC)
-    root = archive_folder(archive, settings)
-    for accepted in accept_losses(root, settings.catalogue, names, map(Kind, kinds), now):
+    catalogue = chosen.loaded.settings.catalogue
+    for accepted in accept_losses(chosen.root, catalogue, names, map(Kind, kinds), now):
         click.echo(f"Accepted: {', '.join(accepted.files)} of {printable(accepted.video_id)}")
 
 
 @click.command(short_help="Rebuild the catalogue from the archive's own files.")
 @archive_argument
 @config_option
-def reindex(archive: Path | None, config_file: Path | None) -> None:
+@account_option
+def reindex(archive: Path | None, config_file: Path | None, account: str | None) -> None:
     """Rebuild the catalogue from the archive's own files, without any request to the network.
 
     The catalogue is an index of the sidecars: nothing is lost with it. The next sync lists the whole account, and until
@@ -48,9 +51,8 @@ def reindex(archive: Path | None, config_file: Path | None) -> None:
     """
     from .rebuild import reindex_archive
 
-    settings = config.load({}, config_file=config_file, environ=os.environ).settings
-    now = datetime.datetime.now(datetime.UTC)
-    indexed = reindex_archive(archive_folder(archive, settings), settings.catalogue, now)
+    chosen = one_account(archive, account=account, config_file=config_file)
+    indexed = reindex_archive(chosen.root, chosen.loaded.settings.catalogue, datetime.datetime.now(datetime.UTC))
     for path in indexed.broken:
         message(f"Warning: {path} is damaged; the next sync writes it anew")
     click.echo(f"Rebuilt the catalogue: {indexed.videos:,} videos, {indexed.complete:,} of them complete")

@@ -1,30 +1,23 @@
-"""Where the settings' values come from: command line, environment, YAML file, defaults, in this order.
-
-Each value is checked by itself, so that a bad one is reported with its dotted path, where it was given, what is
-wrong with it, and what is allowed. Nothing that looks like a key is ever shown.
-"""
+"""Where the settings' values come from: command line, the account, environment, YAML file, defaults, in this order."""
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-import sys
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from msgspec import Struct, inspect
+from msgspec import Struct
 
+from .accounts import Account, find_account, refuse_shared_folder
 from .errors import ConfigError, Forbidden
-from .key import mask
-from .setting_rules import FIELDS, GROUPS, RULES, Field, parse_size
-from .settings import IS_PATH, IS_SIZE, MIB, Settings
-
-if TYPE_CHECKING:
-    import yaml
+from .given import Given, Layer, absolute, convert, did_you_mean, key_source, shown, unknown
+from .key import Key, find_key, mask
+from .setting_rules import FIELDS
+from .settings import Settings
+from .yaml_file import FromFile, read_file
 
 CONFIG_VARIABLE = "PICTORY_ARCHIVER_CONFIG"
 ORIGINS_VARIABLE = "PICTORY_ARCHIVER_ALLOW_ORIGINS"
@@ -32,29 +25,18 @@ VARIABLE_PREFIX = "PICTORY_ARCHIVER_"
 PICTORYS_OWN_VARIABLES = {"PICTORY_API_BASE_URL": "api.base_url", "PICTORY_API_KEY_FILE": "api.key_file"}
 
 DEFAULT = "default"
-KEY_SOURCES = ("api.key_file", "api.key_command")
-MAX_FILE_BYTES = MIB
 
 
 class Loaded(Struct, frozen=True):
-    """The settings, and by dotted path where each comes from. `file` is the settings file that was read."""
+    """The settings, and by dotted path where each comes from. `file` is the settings file that was read, `accounts`
+    are the names in it, and `account` is the one whose settings these are; None: nobody's in particular."""
 
     settings: Settings
     sources: dict[str, str]
     file: Path | None
     warnings: tuple[str, ...] = ()
-
-
-class _Given(Struct, frozen=True):
-    """A value as it was given. Text stands for any type; relative paths start from the folder."""
-
-    value: object
-    source: str
-    is_text: bool = False
-    folder: Path = Path()
-
-
-_Layer = dict[str, _Given]
+    accounts: tuple[str, ...] = ()
+    account: str | None = None
 
 
 VARIABLES: Mapping[str, str] = {
@@ -64,26 +46,79 @@ VARIABLES: Mapping[str, str] = {
 """The path that each environment variable sets. Where two set the same, the later one here counts."""
 
 
-def load(overrides: Mapping[str, object], *, config_file: Path | None, environ: Mapping[str, str]) -> Loaded:
+class _Sources(Struct, frozen=True):
+    """All that is given: by the command line, by the environment, by the settings file."""
+
+    command_line: Layer
+    environment: Layer
+    from_file: FromFile
+    file: Path
+
+    def loaded(self, account: Account | None) -> Loaded:
+        """What is in effect, for an account or for nobody in particular. Raises `ConfigError`."""
+        of_account = [account.layer()] if account else []
+        settings, sources = _effective([self.command_line, *of_account, self.environment, self.from_file.layer])
+        if account:
+            refuse_shared_folder(account, self.from_file.accounts)
+        return Loaded(
+            settings,
+            sources,
+            self.file if self.from_file.found else None,
+            self.from_file.warnings,
+            tuple(each.name for each in self.from_file.accounts),
+            account.name if account else None,
+        )
+
+
+def load(
+    overrides: Mapping[str, object],
+    *,
+    config_file: Path | None,
+    environ: Mapping[str, str],
+    account: str | None = None,
+) -> Loaded:
     """The effective settings. `overrides` are the command line's, by dotted path; None there means not given.
 
-    Raises `ConfigError`.
+    With the name of an account, its archive and its key win over those of the environment and of the file, and what
+    is wrong with another one does not matter. Raises `ConfigError`.
     """
+    sources = _read(overrides, config_file, environ)
+    accounts = sources.from_file.accounts
+    if account is not None:
+        return sources.loaded(find_account(account, accounts))
+    loaded = sources.loaded(None)
+    for each in accounts:
+        refuse_shared_folder(each, accounts)
+    return loaded
+
+
+def load_all(
+    overrides: Mapping[str, object], *, config_file: Path | None, environ: Mapping[str, str]
+) -> tuple[Loaded, dict[str, Loaded | ConfigError]]:
+    """The general settings, and by name those of every account, or what is wrong with them, in the file's order.
+
+    Raises `ConfigError` for what is wrong with the settings that all share.
+    """
+    sources = _read(overrides, config_file, environ)
+    general = sources.loaded(None)
+    accounts: dict[str, Loaded | ConfigError] = {}
+    for each in sources.from_file.accounts:
+        try:
+            accounts[each.name] = sources.loaded(each)
+        except ConfigError as error:
+            accounts[each.name] = error
+    return general, accounts
+
+
+def account_names(*, config_file: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the accounts, whatever else the settings hold. Raises `ConfigError` for a file that has no form."""
     file, must_exist = settings_file(config_file, environ)
-    from_file, found, warnings = _read_file(file, must_exist=must_exist)
-    layers = (_from_command_line(overrides), _from_environment(environ), from_file)
-    _choose_key_source(layers)
-    given = ChainMap[str, _Given](*layers)
-    values = {path: _convert(path, each) for path, each in given.items()}
-    sources = {path: given[path].source if path in given else DEFAULT for path in FIELDS}
-    settings = _assemble(values)
-    if settings.retry.min_wait_seconds > settings.retry.max_wait_seconds:
-        raise ConfigError(
-            f"retry.min_wait_seconds: {settings.retry.min_wait_seconds:g} (from {sources['retry.min_wait_seconds']})"
-            f" must not be more than retry.max_wait_seconds, {settings.retry.max_wait_seconds:g}"
-            f" (from {sources['retry.max_wait_seconds']})"
-        )
-    return Loaded(settings, sources, file if found else None, warnings)
+    return tuple(each.name for each in read_file(file, must_exist=must_exist).accounts)
+
+
+def key_of(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
+    """The key that goes with these settings; None where none is set. Raises `ConfigError`."""
+    return find_key(loaded.settings.api, environ, account=loaded.account)
 
 
 def settings_file(config_file: Path | None, environ: Mapping[str, str]) -> tuple[Path, bool]:
@@ -94,14 +129,6 @@ def settings_file(config_file: Path | None, environ: Mapping[str, str]) -> tuple
     import platformdirs
 
     return platformdirs.user_config_path("pictory-archiver", appauthor=False) / "config.yaml", False
-
-
-def absolute(path: str, folder: Path) -> str:
-    """The path with `~` filled in, taken from the folder where it is relative. Raises `ConfigError`."""
-    try:
-        return str((folder / Path(path).expanduser()).absolute())
-    except (RuntimeError, OSError):
-        raise ConfigError(f"{mask(path)}: there is no such home or current folder: write the path in full") from None
 
 
 def allow_origins(environ: Mapping[str, str], options: Iterable[str]) -> frozenset[str]:
@@ -123,44 +150,59 @@ def _origin(text: str, source: str) -> str:
         exact = ""
     if not exact or re.search(r"[/?#]", text.partition("://")[2]):
         raise ConfigError(
-            f"{source}: must be http(s)://host[:port] and nothing more, not {_shown(strip_signature(text))}"
+            f"{source}: must be http(s)://host[:port] and nothing more, not {shown(strip_signature(text))}"
         )
     return exact
 
 
-def _from_command_line(overrides: Mapping[str, object]) -> _Layer:
+def _read(overrides: Mapping[str, object], config_file: Path | None, environ: Mapping[str, str]) -> _Sources:
+    file, must_exist = settings_file(config_file, environ)
+    from_file = read_file(file, must_exist=must_exist)
+    return _Sources(_from_command_line(overrides), _from_environment(environ), from_file, file)
+
+
+def _from_command_line(overrides: Mapping[str, object]) -> Layer:
     for path in overrides.keys() - FIELDS.keys():
-        raise ConfigError(_unknown(path, "command line"))
+        raise ConfigError(unknown(path, "command line"))
     return {
-        path: _Given(value, "command line", is_text=isinstance(value, str))
+        path: Given(value, "command line", is_text=isinstance(value, str))
         for path, value in overrides.items()
         if value is not None
     }
 
 
-def _from_environment(environ: Mapping[str, str]) -> _Layer:
+def _from_environment(environ: Mapping[str, str]) -> Layer:
     """An empty variable counts as not set."""
     known = {*VARIABLES, CONFIG_VARIABLE, ORIGINS_VARIABLE, "PICTORY_API_KEY"}
     for name in sorted(environ):
         if name.startswith(VARIABLE_PREFIX) and name not in known:
-            raise ConfigError(f"unknown environment variable {mask(name)}{_did_you_mean(name, known)}")
-    return {path: _Given(environ[name], name, is_text=True) for name, path in VARIABLES.items() if environ.get(name)}
+            raise ConfigError(f"unknown environment variable {mask(name)}{did_you_mean(name, known)}")
+    return {path: Given(environ[name], name, is_text=True) for name, path in VARIABLES.items() if environ.get(name)}
 
 
-def _choose_key_source(layers: Iterable[_Layer]) -> None:
+def _effective(layers: Iterable[Layer]) -> tuple[Settings, dict[str, str]]:
+    """The settings, and where each comes from."""
+    given = ChainMap[str, Given](*_with_one_key_source(layers))
+    settings = _assemble({path: convert(path, each) for path, each in given.items()})
+    sources = {path: given[path].source if path in given else DEFAULT for path in FIELDS}
+    if settings.retry.min_wait_seconds > settings.retry.max_wait_seconds:
+        raise ConfigError(
+            f"retry.min_wait_seconds: {settings.retry.min_wait_seconds:g} (from {sources['retry.min_wait_seconds']})"
+            f" must not be more than retry.max_wait_seconds, {settings.retry.max_wait_seconds:g}"
+            f" (from {sources['retry.max_wait_seconds']})"
+        )
+    return settings, sources
+
+
+def _with_one_key_source(layers: Iterable[Layer]) -> list[Layer]:
     """A key file or a key command, not both: a choice made further up hides the other kind further down."""
     chosen = None
+    kept = []
     for layer in layers:
-        named = [path for path in KEY_SOURCES if path in layer and layer[path].value is not None]
-        if len(named) == len(KEY_SOURCES):
-            raise ConfigError(
-                f"api.key_file (from {layer['api.key_file'].source}) and api.key_command "
-                f"(from {layer['api.key_command'].source}): only one of them is allowed"
-            )
-        if chosen is None and named:
-            chosen = named[0]
-        elif chosen is not None and named and named[0] != chosen:
-            del layer[named[0]]
+        named = key_source(layer)
+        chosen = chosen or named
+        kept.append(layer if named == chosen else {path: layer[path] for path in layer if path != named})
+    return kept
 
 
 def _assemble(values: Mapping[str, object]) -> Settings:
@@ -169,162 +211,3 @@ def _assemble(values: Mapping[str, object]) -> Settings:
         group, _, name = path.rpartition(".")
         (tree.setdefault(group, {}) if group else tree)[name] = value
     return msgspec.convert(tree, Settings)
-
-
-def _convert(path: str, given: _Given) -> object:
-    """The value in the setting's type. Raises `ConfigError`."""
-    field = FIELDS[path]
-    try:
-        value = _parse_text(field, given.value) if given.is_text and isinstance(given.value, str) else given.value
-        if field.extra == IS_SIZE and isinstance(value, str):
-            value = parse_size(value)
-        value = msgspec.convert(value, field.type, strict=not given.is_text)
-        _refuse_control_characters(value)
-        if field.extra == IS_PATH and isinstance(value, str):
-            value = absolute(value, given.folder)
-        return RULES[path](value) if path in RULES else value
-    except msgspec.ValidationError:
-        problem = f"must be {field.allowed()}, not {_shown(given.value)}"
-    except (ValueError, ConfigError) as error:
-        problem = str(error)
-    raise ConfigError(f"{path}: {mask(problem)} (from {given.source})")
-
-
-def _parse_text(field: Field, text: str) -> object:
-    if field.takes(inspect.StrType):
-        return text
-    if field.takes(inspect.VarTupleType):
-        return [word.strip() for word in text.split(",")]
-    return text.strip()
-
-
-def _refuse_control_characters(value: object) -> None:
-    for text in value if isinstance(value, tuple) else (value,):
-        if isinstance(text, str) and any(ord(character) < 32 or ord(character) == 127 for character in text):
-            raise ValueError("must not hold line breaks or other control characters")
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return f"{str(value).lower()} (in quotes it would be text)"
-        case dict() | list() | tuple():
-            return "a list" if not isinstance(value, dict) else "a group"
-        case int() if abs(value) >= 10**20:
-            return "a number of so many digits"
-        case str():
-            return f'"{mask(value[:60])}"'
-        case _:
-            return mask(str(value)[:60])
-
-
-def _unknown(path: str, where: str) -> str:
-    if path in FIELDS:
-        group, _, name = path.rpartition(".")
-        return f"{path}: write `{name}:` below `{group}:` (from {where})"
-    return f"{mask(path)}: unknown setting (from {where}){_did_you_mean(path, (*FIELDS, *GROUPS))}"
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The nearest known names; where none is near, those of the same group."""
-    import difflib
-
-    known = sorted(known)
-    group, _, last = name.rpartition(".")
-    beside = {each.rpartition(".")[2]: each for each in known if each.rpartition(".")[0] == group}
-    elsewhere = [each for each in known if each.rpartition(".")[2] == last]
-    if near := elsewhere or [beside[each] for each in difflib.get_close_matches(last, beside, n=1, cutoff=0.5)]:
-        return f"; did you mean {near[0]}?"
-    return f"; allowed: {', '.join(beside.values() or known)}"
-
-
-def _read_file(file: Path, *, must_exist: bool) -> tuple[_Layer, bool, tuple[str, ...]]:
-    """The YAML file's values, whether there is such a file, and what is odd about it."""
-    name = mask(str(file))
-    try:
-        with file.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        if must_exist:
-            raise ConfigError(f"the settings file {name} is not there") from None
-        return {}, False, ()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise ConfigError(f"the settings file {name} cannot be read: {reason}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"the settings file {name} is larger than 1 MiB")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{name}, line {line}: the settings file has to be UTF-8 text") from None
-    writable = sys.platform != "win32" and stat.S_ISREG(mode) and mode & stat.S_IWOTH
-    warnings = (f"the settings file {name} can be written by everyone: chmod 600 protects it",) if writable else ()
-    return _parse_yaml(text, file), True, warnings
-
-
-def _parse_yaml(text: str, file: Path) -> _Layer:
-    """The settings of a YAML document. It is read as a tree, so that lines and repeated keys are known."""
-    import yaml
-
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{mask(str(file))}, line {line}: not YAML: {mask(error.problem or '')}") from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{mask(str(file))}, line {line}: a character that YAML does not allow") from None
-    except RecursionError:
-        raise ConfigError(f"{mask(str(file))}: nested too deeply") from None
-    if root is None or _is_empty(root):
-        return {}
-    return dict(_walk(root, "", file))
-
-
-def _walk(node: yaml.Node, prefix: str, file: Path) -> Iterator[tuple[str, _Given]]:
-    import yaml
-
-    if not isinstance(node, yaml.MappingNode):
-        what = f"{prefix.rstrip('.')}: must" if prefix else "the settings file must"
-        raise ConfigError(f"{what} consist of `name: value` lines (from {_where(node, file)})")
-    seen = set()
-    for key, value in node.value:
-        where = _where(key, file)
-        if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(f"{prefix}?: a setting's name must be a word (from {where})")
-        path = prefix + key.value
-        if path in seen:
-            raise ConfigError(f"{mask(path)}: given twice (from {where})")
-        seen.add(path)
-        if path in FIELDS and path.count(".") == prefix.count("."):
-            yield path, _Given(_plain(value, path, where), where, folder=file.parent)
-        elif path not in GROUPS:
-            raise ConfigError(_unknown(path, where))
-        elif not _is_empty(value):
-            yield from _walk(value, f"{path}.", file)
-
-
-def _plain(node: yaml.Node, path: str, where: str) -> object:
-    """A scalar or a list of scalars; what is nested deeper comes out as an empty group."""
-    import yaml
-
-    if isinstance(node, yaml.SequenceNode):
-        return [{} if isinstance(each, yaml.CollectionNode) else _plain(each, path, where) for each in node.value]
-    if not isinstance(node, yaml.ScalarNode):
-        return {}
-    try:
-        return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
-        raise ConfigError(f"{path}: not a value that YAML knows; put it in quotes (from {where})") from None
-
-
-def _is_empty(node: yaml.Node) -> bool:
-    return node.tag == "tag:yaml.org,2002:null"
-
-
-def _where(node: yaml.Node, file: Path) -> str:
-    return f"{mask(str(file))}, line {node.start_mark.line + 1}"

@@ -19,6 +19,11 @@ A file that could not be had is a value (`download.Failed`), never an exception 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+GRAVEST_FIRST = (1, 2, 130, 143, 6, 4, 5, 75, 7, 3, 0)
+"""Every exit status, in the order in which they count where several hold."""
+
 RETRYABLE_STATUSES = frozenset({408, 429})
 
 
@@ -110,3 +115,8 @@ class Unacceptable(WebError):
 
 class Forbidden(WebError):
     """An address that must not be talked to, or a certificate that is not trusted."""
+
+
+def worst_status(statuses: Iterable[int]) -> int:
+    """The exit status that counts where several hold, of at least one."""
+    return min(statuses, key=GRAVEST_FIRST.index)

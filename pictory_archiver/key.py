@@ -91,31 +91,31 @@ def spelled_in_json(key: str) -> re.Pattern[bytes]:
     )
 
 
-def find_key(settings: Api, environ: Mapping[str, str]) -> Key | None:
+def find_key(settings: Api, environ: Mapping[str, str], *, account: str | None = None) -> Key | None:
     """The key of `PICTORY_API_KEY`, else of the key file, else of the key command; None where none is set.
 
-    Raises `ConfigError` for one that is there and cannot be used.
+    A key in `PICTORY_API_KEY` belongs to no account of the settings: with the name of one, it is left aside.
+    Raises `ConfigError` for a key that is there and cannot be used.
     """
-    if text := environ.get("PICTORY_API_KEY"):
+    if account is None and (text := environ.get("PICTORY_API_KEY")):
         return Key(text, source="PICTORY_API_KEY")
     if settings.key_file is not None:
-        return _from_file(Path(settings.key_file), environ)
+        general = "run `pictory-archiver init`, or correct api.key_file or PICTORY_API_KEY_FILE"
+        advice = f"correct accounts.{account}.key_file" if account else general
+        return _from_file(Path(settings.key_file), environ, advice)
     if settings.key_command is not None:
         return _from_command(settings.key_command)
     return None
 
 
-def _from_file(path: Path, environ: Mapping[str, str]) -> Key:
+def _from_file(path: Path, environ: Mapping[str, str], advice: str) -> Key:
     source = f"the key file {mask(str(path))}"
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             data = file.read(MAX_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
     except FileNotFoundError:
-        raise ConfigError(
-            f"{source} is not there",
-            hint="run `pictory-archiver init`, or correct api.key_file or PICTORY_API_KEY_FILE",
-        ) from None
+        raise ConfigError(f"{source} is not there", hint=advice) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise ConfigError(f"{source} cannot be read: {reason}") from None

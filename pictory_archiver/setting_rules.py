@@ -216,3 +216,5 @@ def _field(annotation: Any) -> Field:
 
 FIELDS: Mapping[str, Field] = dict(_fields(Settings))
 GROUPS = tuple(dict.fromkeys(path.partition(".")[0] for path in FIELDS if "." in path))
+ACCOUNTS = "accounts"
+"""What the group of accounts is called. It is no group of settings: the names in it are the user's."""

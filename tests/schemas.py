@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from pictory_archiver.cli_config import ConfigReport
+from pictory_archiver.config_report import ConfigReport
 from pictory_archiver.ledger import Ledger
+from pictory_archiver.ledgers import StatusOfAccounts
 from pictory_archiver.preview import Intended, Preview
 from pictory_archiver.report import Report
 from pictory_archiver.sidecar import schema as sidecar_schema
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "sidecar": sidecar_schema,
     "report": _of("report", "report of a run (sync --json)", Report),
     "status": _of("status", "ledger (status --json)", Ledger),
+    "status-of-accounts": _of("status-of-accounts", "ledgers (status --all-accounts --json)", StatusOfAccounts),
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }

@@ -17,7 +17,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pictory_archiver import cli_config, config, workshop
-from pictory_archiver.cli_config import ConfigReport, config_group, init
+from pictory_archiver.cli_config import config_group, init
+from pictory_archiver.config_report import ConfigReport
 from pictory_archiver.errors import ArchiverError, ConfigError, KeyRefused, ListingError, StorageError
 from pictory_archiver.key import MASK, Key, find_key
 from pictory_archiver.setting_rules import FIELDS

@@ -223,7 +223,7 @@ REFUSED = {
     "download.workers: 3": "download.workers: write `workers:` below `download:` (from FILE, line 1)",
     f"api: {{key: {SECRET}}}": "api.key: unknown setting (from FILE, line 1); did you mean api.key_file?",
     f"{SECRET}: 1": "pictai_…: unknown setting (from FILE, line 1); "
-    "allowed: account, api, archive, catalogue, download, layout, network, notify, retry",
+    "allowed: account, accounts, api, archive, catalogue, download, layout, network, notify, retry",
     "\ndownload: {workers: 99}": "download.workers: must be a whole number from 1 to 64, not 99 (from FILE, line 2)",
     f"download: {{workers: 0x{'f' * 5000}}}": "download.workers: must be a whole number from 1 to 64, "
     "not a number of so many digits (from FILE, line 1)",
@@ -274,7 +274,7 @@ REFUSED = {
     "just text": "the settings file must consist of `name: value` lines (from FILE, line 1)",
     "? [a]\n: b": "?: a setting's name must be a word (from FILE, line 1)",
     "<<: {account: a}": "<<: unknown setting (from FILE, line 1); "
-    "allowed: account, api, archive, catalogue, download, layout, network, notify, retry",
+    "allowed: account, accounts, api, archive, catalogue, download, layout, network, notify, retry",
     "api:\n\tbase_url: x": "FILE, line 2: not YAML: found character '\\t' that cannot start any token",
     "account: *a": "FILE, line 1: not YAML: found undefined alias 'a'",
     "account: a\n---\naccount: b": "FILE, line 2: not YAML: but found another document",
