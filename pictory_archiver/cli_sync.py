@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="MODEL", help="Only videos of this model, for example veo3.1.")
 @click.option("--assets", type=Assets(), help=f"What to keep of each video. Default: {','.join(ASSET_WORDS)}.")
 @click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Files that download at once. Default: 8.")
+@click.option("--must-exist", is_flag=True, help="Never make an archive: for a disk that may not be mounted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; of a dry run, a line for each video.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 @click.option("-v", "--verbose", count=True, help="Print a line for each file; -vv for each step.")
@@ -53,6 +54,7 @@ def sync(
     origins: tuple[str, ...],
     *,
     dry_run: bool,
+    must_exist: bool,
     as_json: bool,
     quiet: bool,
     no_progress: bool,
@@ -90,9 +92,13 @@ def sync(
     with watching(quiet=quiet, verbosity=verbose, bars=not (no_progress or dry_run), write=message) as observer:
         if dry_run:
             tell = (lambda _: None) if is_quiet else click.echo
-            lines, status = _preview(root, settings, key, selection, observer, tell, as_json=as_json)
+            lines, status = _preview(
+                root, settings, key, selection, observer, tell, must_exist=must_exist, as_json=as_json
+            )
         else:
-            lines, status = _sync(root, settings, key, selection, allowed, observer, as_json=as_json)
+            lines, status = _sync(
+                root, settings, key, selection, allowed, observer, must_exist=must_exist, as_json=as_json
+            )
     if status or not is_quiet:
         click.echo("\n".join(lines))
     context.exit(status)
@@ -106,6 +112,7 @@ def _sync(
     allowed: frozenset[str],
     observer: Observer,
     *,
+    must_exist: bool,
     as_json: bool,
 ) -> tuple[list[str], int]:
     from .report import summary
@@ -113,7 +120,15 @@ def _sync(
     from .sync import sync_archive
 
     report = run_until_signal(
-        sync_archive(root, settings, key, selection=selection, allowed_origins=allowed, observer=observer)
+        sync_archive(
+            root,
+            settings,
+            key,
+            selection=selection,
+            must_exist=must_exist,
+            allowed_origins=allowed,
+            observer=observer,
+        )
     )
     return ([json_text(report)] if as_json else summary(report)), report.exit_status
 
@@ -126,6 +141,7 @@ def _preview(
     observer: Observer,
     tell: Callable[[str], None],
     *,
+    must_exist: bool,
     as_json: bool,
 ) -> tuple[list[str], int]:
     from .preview import Intended, intended_line, preview_lines, preview_sync
@@ -134,7 +150,9 @@ def _preview(
     def tell_of(intended: Intended) -> None:
         tell(json_text(intended, indent=-1) if as_json else intended_line(intended))
 
-    preview = run_until_signal(preview_sync(root, settings, key, selection=selection, observer=observer, tell=tell_of))
+    preview = run_until_signal(
+        preview_sync(root, settings, key, selection=selection, must_exist=must_exist, observer=observer, tell=tell_of)
+    )
     return ([json_text(preview, indent=-1)] if as_json else preview_lines(preview)), 0
 
 

@@ -24,6 +24,7 @@ from .http import Answer, Web
 from .media import AnyMediaCheck, MediaCheck
 from .media_types import expected
 from .models import OUTPUTS, Asset, Kind, Place, Slot, Source, Status
+from .pace import Pace
 from .retry import Retrier
 from .settings import MIB, Download
 from .sidecar import timestamp
@@ -80,6 +81,7 @@ class Downloader:
         self._store = store
         self._retrier = retrier
         self._settings = settings
+        self._pace = Pace(settings.limit_rate)
         self._observer = observer
         self._now = now
 
@@ -93,11 +95,12 @@ class Downloader:
         staged = self._store.stage(PurePosixPath(job.place.folder), partial, lambda: _check_for(slot))
         transfer = _Transfer(job, staged)
         try:
-            asset = await self._retrier.run(
-                lambda: self._attempt(transfer),
-                host=_host(job.source.url),
-                what=f"{slot} of {printable(job.video_id, 60)}",
-            )
+            async with self._pace.file():
+                asset = await self._retrier.run(
+                    lambda: self._attempt(transfer),
+                    host=_host(job.source.url),
+                    what=f"{slot} of {printable(job.video_id, 60)}",
+                )
         except WebError as error:
             asset = _failure(job.source, error)
             if asset.status is Status.MISSING:
@@ -150,10 +153,12 @@ class Downloader:
         cap = self._cap(transfer.job.source.slot.kind)
         if (total or 0) > cap:
             raise Unacceptable(f"larger than the limit of {cap:,} bytes")
+        await staged.expect((total or 0) - staged.size)
         async with contextlib.aclosing(answer.blocks()) as blocks:
             async for block in blocks:
                 if staged.size + len(block) > cap:
                     raise Unacceptable(f"larger than the limit of {cap:,} bytes")
+                await self._pace.take(len(block))
                 await staged.write(block)
                 self._observer(BytesReceived(len(block)))
                 version = transfer.version

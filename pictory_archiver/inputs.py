@@ -13,6 +13,7 @@ import msgspec
 
 from .catalogue import Known
 from .download import Job
+from .errors import NoRoom
 from .layout import file_name
 from .models import INPUTS, OUTPUTS, Asset, Slot, Source, Status
 from .plan import is_unsettled, with_assets
@@ -29,7 +30,7 @@ async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, 
     """Links, downloads or copies every unsettled input of the videos that this run listed.
 
     `live_urls` holds the URLs that carry a signature, by video and slot. The answer is the number of inputs that were
-    linked. Raises `StorageError`.
+    linked. Raises `StorageError`; before `NoRoom`, what was settled until then is written down.
     """
     await shop.shelf.flush()
     linked = 0
@@ -38,13 +39,19 @@ async def settle_inputs(shop: Workshop, *, run: int, live_urls: dict[tuple[str, 
     while batch := await shop.shelf.ask(shop.shelf.catalogue.with_unsettled_inputs, run, last, BATCH_OF_VIDEOS):
         last = batch[-1].sidecar.id
         settled: Settled = {}
-        async with Pool(workers=workers, window=2 * workers) as pool:
-            for address, wanting in _by_address(batch).items():
-                step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
-                await pool.admit(step)
+        no_room: NoRoom | None = None
+        try:
+            async with Pool(workers=workers, window=2 * workers) as pool:
+                for address, wanting in _by_address(batch).items():
+                    step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
+                    await pool.admit(step)
+        except NoRoom as error:
+            no_room = error
         for known in batch:
             await _write(shop, known, settled)
         await shop.shelf.flush()
+        if no_room:
+            raise no_room
         linked += sum(asset.status is Status.LINKED for asset in settled.values())
     return linked
 

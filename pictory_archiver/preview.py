@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from . import disk
-from .archive import Archive, is_archive, refuse_other_folders
+from .archive import Archive, is_archive, refuse_missing, refuse_other_folders
 from .catalogue import Catalogue
 from .events import Observer
 from .key import Key
@@ -65,13 +65,16 @@ async def preview_sync(
     key: Key,
     *,
     selection: Selection,
+    must_exist: bool = False,
     observer: Observer,
     tell: Callable[[Intended], None],
 ) -> Preview:
-    """Lists, plans, and `tell`s of each video that needs something.
+    """Lists, plans, and `tell`s of each video that needs something. With `must_exist` there has to be an archive.
 
     Raises `KeyRefused`, `ListingError`, `ConfigError`, `StorageError`.
     """
+    if must_exist:
+        refuse_missing(root)
     pages = listed = odd = videos = 0
     files: Counter[Kind] = Counter()
     with ExitStack() as stack:

@@ -20,7 +20,7 @@ from .api import videos_url
 from .catalogue import Known
 from .conclusion import Outcome, conclude
 from .download import Job
-from .errors import ArchiverError, KeyRefused, ListingError, StorageError
+from .errors import ArchiverError, KeyRefused, ListingError, NoRoom, StorageError
 from .events import Observer, PhaseStarted, VideoDone, VideoPlanned, VideosHeld, Warned, silent
 from .inputs import settle_inputs
 from .key import Key
@@ -46,16 +46,19 @@ async def sync_archive(
     key: Key,
     *,
     selection: Selection = Selection(),
+    must_exist: bool = False,
     allowed_origins: frozenset[str] = frozenset(),
     observer: Observer = silent,
 ) -> Report:
-    """Makes the archive in `root` complete, and says what came of it.
+    """Makes the archive in `root` complete, and says what came of it. With `must_exist` no new one is made.
 
     A listing that failed and files that could not be had are facts of the report, with its `exit_status`. Raises
     `ConfigError`, `ArchiveBusy` and `StorageError`. Cancelling it is safe: the next run goes on.
     """
     tally = Tally(observer)
-    async with open_workshop(root, settings, key, allowed_origins=allowed_origins, observer=tally) as shop:
+    async with open_workshop(
+        root, settings, key, allowed_origins=allowed_origins, observer=tally, must_exist=must_exist
+    ) as shop:
         run = await shop.shelf.ask(shop.shelf.catalogue.logbook.begin_run, timestamp(tally.started))
         return await _Run(shop, settings, selection, key, tally, run).go()
 
@@ -99,6 +102,8 @@ class _Run:
                 await self._revisit_denied(pool)
             await self._settle_inputs()
             await self._doubt_emptiness()
+        except NoRoom as error:
+            self._error = error
         finally:
             with contextlib.suppress(StorageError):
                 await self._shop.shelf.flush()

@@ -103,13 +103,23 @@ async def try_key(settings: Settings, key: Key) -> int:
 
 @contextlib.asynccontextmanager
 async def open_workshop(
-    root: Path, settings: Settings, key: Key, *, allowed_origins: frozenset[str], observer: Observer
+    root: Path,
+    settings: Settings,
+    key: Key,
+    *,
+    allowed_origins: frozenset[str],
+    observer: Observer,
+    must_exist: bool = False,
 ) -> AsyncIterator[Workshop]:
-    """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`."""
+    """Everything for a run. With `must_exist` no archive is made.
+
+    Raises `ConfigError`, `ArchiveBusy`, `StorageError`.
+    """
     async with contextlib.AsyncExitStack() as stack:
-        archive = stack.enter_context(hold(root, time_zone=settings.layout.time_zone, now=utc_now()))
+        held = hold(root, time_zone=settings.layout.time_zone, now=utc_now(), must_exist=must_exist, observer=observer)
+        archive = stack.enter_context(held)
         buffer = min(BATCH, ALL_BUFFERS // (BUFFERS_PER_WORKER * settings.download.workers))
-        store = Store(archive.root, batch=buffer)
+        store = Store(archive.root, batch=buffer, reserve=settings.download.reserve)
         stack.callback(store.close)
         threads = Threads(1, "rebuild")
         stack.callback(threads.close)
