@@ -164,9 +164,8 @@ def hold(
         refuse_missing(root)
     refuse_other_folders(root)
     with disk.storage_errors(root):
-        if not must_exist:
-            root.mkdir(parents=True, exist_ok=True)
-        root = root.resolve(strict=True)
+        root.mkdir(parents=True, exist_ok=True)
+    root = root.resolve()
     disk.make_folder(root, HIDDEN)
     with exclusively(disk.find(root, LOCK), root, command=command, now=now) as stand_in:
         if stand_in:

@@ -95,12 +95,11 @@ class Downloader:
         staged = self._store.stage(PurePosixPath(job.place.folder), partial, lambda: _check_for(slot))
         transfer = _Transfer(job, staged)
         try:
-            async with self._pace.file():
-                asset = await self._retrier.run(
-                    lambda: self._attempt(transfer),
-                    host=_host(job.source.url),
-                    what=f"{slot} of {printable(job.video_id, 60)}",
-                )
+            asset = await self._retrier.run(
+                lambda: self._attempt(transfer),
+                host=_host(job.source.url),
+                what=f"{slot} of {printable(job.video_id, 60)}",
+            )
         except WebError as error:
             asset = _failure(job.source, error)
             if asset.status is Status.MISSING:
@@ -120,7 +119,7 @@ class Downloader:
         if staged.size and transfer.version is None:
             await staged.restart()
         try:
-            async with self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
+            async with self._pace.file(), self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
                 await self._receive(transfer, answer)
                 committed = await staged.commit(lambda check: _final_name(transfer.job, check), transfer.job.modified)
                 return self._stored(transfer.job, committed, answer)

@@ -36,7 +36,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 
     process: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     host: str
-    since: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    since: Annotated[str, Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z\Z")]
     command: str
 
 
