@@ -43,7 +43,7 @@ def accept_losses(
     """
     wanted = frozenset(kinds) or frozenset(OUTPUTS)
     archive = Archive.open(root)
-    with hold(root, time_zone=archive.marker.time_zone, now=now) as archive:
+    with hold(root, time_zone=archive.marker.time_zone, now=now, must_exist=True, command="accept") as archive:
         catalogue, _ = open_or_rebuild(archive, settings)
         with contextlib.closing(catalogue):
             chosen = [_find(catalogue, name) for name in names]

@@ -18,8 +18,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from . import disk
-from .errors import ArchiveBusy, ConfigError, StorageError
+from .errors import ConfigError, StorageError
+from .events import Observer, Warned, silent
 from .layout import zone_of
+from .lock import exclusively
 from .sidecar import BrokenSidecar, Sidecar, parse, schema, timestamp
 
 HIDDEN = PurePosixPath(".pictory-archiver")
@@ -144,37 +146,55 @@ def _may_be_ours(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def hold(root: Path, *, time_zone: str, now: datetime) -> Iterator[Archive]:
+def hold(
+    root: Path,
+    *,
+    time_zone: str,
+    now: datetime,
+    must_exist: bool = False,
+    command: str = "sync",
+    observer: Observer = silent,
+) -> Iterator[Archive]:
     """The archive for writing, made where the folder is missing or empty, and held against other runs.
 
-    Raises `ConfigError` where the folder holds something else, `ArchiveBusy`, `StorageError`.
+    With `must_exist` none is made. `command` is what another run will call this one. Raises `ConfigError` where the
+    folder holds something else, `ArchiveBusy`, `StorageError`.
     """
-    import filelock
-
+    if must_exist:
+        refuse_missing(root)
     refuse_other_folders(root)
     with disk.storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     root = root.resolve()
     disk.make_folder(root, HIDDEN)
-    lock = filelock.FileLock(disk.find(root, LOCK), timeout=0)
-    with disk.storage_errors(root / LOCK):
-        try:
-            lock.acquire()
-        except filelock.Timeout:  # an OSError, too
-            raise ArchiveBusy(f"another run holds {root}", hint="wait for it, or stop it") from None
-    try:
+    with exclusively(disk.find(root, LOCK), root, command=command, now=now) as stand_in:
+        if stand_in:
+            observer(Warned(_words_on_locks(root, stand_in)))
         if not is_archive(root):
             marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
             disk.write_file(root / SCHEMA, msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
             disk.write_file(root / MARKER, render_marker(marker))
         yield Archive.open(root)
-    finally:
-        lock.release()
+
+
+def _words_on_locks(root: Path, stand_in: Path) -> str:
+    return (
+        f"the disk of {root} has no locks; {stand_in} keeps your runs on this computer apart. Never run it on another "
+        "computer at the same time"
+    )
 
 
 def render_marker(marker: Marker) -> bytes:
     """The marker as it lies on the disk."""
     return msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n"
+
+
+def refuse_missing(root: Path) -> None:
+    """Raises `StorageError` where the folder holds no archive."""
+    if not is_archive(root):
+        raise StorageError(
+            f"{root} holds no archive (is the disk mounted?)", hint="without --must-exist, `sync` makes a new one"
+        )
 
 
 def refuse_other_folders(root: Path) -> None:

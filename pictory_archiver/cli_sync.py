@@ -17,6 +17,7 @@ from .cli_params import Assets, Date, When, archive_argument, archive_folder, js
 from .errors import ConfigError
 from .key import Key, find_key
 from .settings import ASSET_WORDS, Settings
+from .way import Way
 
 if TYPE_CHECKING:
     from .events import Observer
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="MODEL", help="Only videos of this model, for example veo3.1.")
 @click.option("--assets", type=Assets(), help=f"What to keep of each video. Default: {','.join(ASSET_WORDS)}.")
 @click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Files that download at once. Default: 8.")
+@click.option("--must-exist", is_flag=True, help="Never make an archive: for a disk that may not be mounted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; of a dry run, a line for each video.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 @click.option("-v", "--verbose", count=True, help="Print a line for each file; -vv for each step.")
@@ -53,6 +55,7 @@ def sync(
     origins: tuple[str, ...],
     *,
     dry_run: bool,
+    must_exist: bool,
     as_json: bool,
     quiet: bool,
     no_progress: bool,
@@ -83,6 +86,7 @@ def sync(
         )
     settings = loaded.settings
     root = archive_folder(archive, settings)
+    way = Way(must_exist=must_exist)
     selection = _selection(root, settings, since=since, until=until, limit=limit, model=model)
     warn((*loaded.warnings, *key.warnings))
     is_quiet = quiet and not as_json
@@ -90,9 +94,9 @@ def sync(
     with watching(quiet=quiet, verbosity=verbose, bars=not (no_progress or dry_run), write=message) as observer:
         if dry_run:
             tell = (lambda _: None) if is_quiet else click.echo
-            lines, status = _preview(root, settings, key, selection, observer, tell, as_json=as_json)
+            lines, status = _preview(root, settings, key, selection, observer, tell, way=way, as_json=as_json)
         else:
-            lines, status = _sync(root, settings, key, selection, allowed, observer, as_json=as_json)
+            lines, status = _sync(root, settings, key, selection, allowed, observer, way=way, as_json=as_json)
     if status or not is_quiet:
         click.echo("\n".join(lines))
     context.exit(status)
@@ -106,6 +110,7 @@ def _sync(
     allowed: frozenset[str],
     observer: Observer,
     *,
+    way: Way,
     as_json: bool,
 ) -> tuple[list[str], int]:
     from .report import summary
@@ -113,7 +118,15 @@ def _sync(
     from .sync import sync_archive
 
     report = run_until_signal(
-        sync_archive(root, settings, key, selection=selection, allowed_origins=allowed, observer=observer)
+        sync_archive(
+            root,
+            settings,
+            key,
+            selection=selection,
+            way=way,
+            allowed_origins=allowed,
+            observer=observer,
+        )
     )
     return ([json_text(report)] if as_json else summary(report)), report.exit_status
 
@@ -126,6 +139,7 @@ def _preview(
     observer: Observer,
     tell: Callable[[str], None],
     *,
+    way: Way,
     as_json: bool,
 ) -> tuple[list[str], int]:
     from .preview import Intended, intended_line, preview_lines, preview_sync
@@ -134,7 +148,9 @@ def _preview(
     def tell_of(intended: Intended) -> None:
         tell(json_text(intended, indent=-1) if as_json else intended_line(intended))
 
-    preview = run_until_signal(preview_sync(root, settings, key, selection=selection, observer=observer, tell=tell_of))
+    preview = run_until_signal(
+        preview_sync(root, settings, key, selection=selection, way=way, observer=observer, tell=tell_of)
+    )
     return ([json_text(preview, indent=-1)] if as_json else preview_lines(preview)), 0
 
 

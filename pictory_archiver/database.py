@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from .errors import ConfigError, StorageError
+from .lock import has_locks
 
 BUSY_SECONDS = 10.0
 IN_MEMORY = ":memory:"
@@ -77,18 +78,37 @@ class Database:
 
     @classmethod
     def _connected(cls, path: Path | None, mode: str) -> Database:
-        name = IN_MEMORY if path is None else f"{path.absolute().as_uri()}?mode={mode}"
-        try:
-            connection = sqlite3.connect(
-                name, uri=path is not None, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
-            )
-        except sqlite3.OperationalError as error:
-            raise StorageError(f"{path}: the catalogue cannot be opened: {error}", hint="check the folder") from None
-        database = cls(connection, path)
+        """Where the file system has no locks, SQLite does without: one run at a time writes, by the archive's lock."""
+        database = cls._opened(path, mode)
+        if path is not None and database._fails_to_lock() and not has_locks(path):
+            database.close()
+            database = cls._opened(path, f"{mode}&nolock=1")
         with database._closed_on_error(), database.errors():
+            database.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA cache_size = -8000")
         return database
+
+    @classmethod
+    def _opened(cls, path: Path | None, mode: str) -> Database:
+        name = IN_MEMORY if path is None else f"{path.absolute().as_uri()}?mode={mode}"
+        try:
+            connection = sqlite3.connect(
+                name, uri=path is not None, timeout=0, check_same_thread=False, isolation_level=None
+            )
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"{path}: the catalogue cannot be opened: {error}", hint="check the folder") from None
+        return cls(connection, path)
+
+    def _fails_to_lock(self) -> bool:
+        """Whether a first look fails in a way that may come from a lock. What else is wrong shows later."""
+        try:
+            self.execute("PRAGMA user_version").fetchone()
+        except sqlite3.OperationalError as error:
+            return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR)
+        except sqlite3.DatabaseError:
+            return False
+        return False
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -208,3 +208,12 @@ def free_space(path: Path) -> int:
     with storage_errors(path):
         there = next(each for each in (path, *path.absolute().parents) if each.exists())
         return shutil.disk_usage(there).free
+
+
+def told_free_space(folder: Path) -> int | None:
+    """The free bytes where a folder is; None where the file system does not tell."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return usage.free if usage.total else None

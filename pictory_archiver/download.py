@@ -24,6 +24,7 @@ from .http import Answer, Web
 from .media import AnyMediaCheck, MediaCheck
 from .media_types import expected
 from .models import OUTPUTS, Asset, Kind, Place, Slot, Source, Status
+from .pace import Pace
 from .retry import Retrier
 from .settings import MIB, Download
 from .sidecar import timestamp
@@ -80,6 +81,7 @@ class Downloader:
         self._store = store
         self._retrier = retrier
         self._settings = settings
+        self._pace = Pace(settings.limit_rate)
         self._observer = observer
         self._now = now
 
@@ -117,7 +119,7 @@ class Downloader:
         if staged.size and transfer.version is None:
             await staged.restart()
         try:
-            async with self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
+            async with self._pace.file(), self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
                 await self._receive(transfer, answer)
                 committed = await staged.commit(lambda check: _final_name(transfer.job, check), transfer.job.modified)
                 return self._stored(transfer.job, committed, answer)
@@ -150,10 +152,12 @@ class Downloader:
         cap = self._cap(transfer.job.source.slot.kind)
         if (total or 0) > cap:
             raise Unacceptable(f"larger than the limit of {cap:,} bytes")
+        await staged.expect((total or 0) - staged.size)
         async with contextlib.aclosing(answer.blocks()) as blocks:
             async for block in blocks:
                 if staged.size + len(block) > cap:
                     raise Unacceptable(f"larger than the limit of {cap:,} bytes")
+                await self._pace.take(len(block))
                 await staged.write(block)
                 self._observer(BytesReceived(len(block)))
                 version = transfer.version

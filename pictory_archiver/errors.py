@@ -5,6 +5,7 @@
     ├── KeyRefused               4    the API does not take the key
     ├── ListingError             5    the list of videos is not sound
     ├── StorageError             6    the local disk
+    │   └── NoRoom               the disk would have less free space than is to stay free
     ├── ArchiveBusy              75   another run holds the archive
     ├── Stopped                  130 / 143   a signal
     └── WebError                 5    a server, or the way to it; `http` raises it, `api` and `download` translate
@@ -59,6 +60,10 @@ class StorageError(ArchiverError):
     """The local disk is full, read-only, forbidden, failing or not there."""
 
     exit_status = 6
+
+
+class NoRoom(StorageError):
+    """The disk is not full yet, but would have less free space than `download.reserve`."""
 
 
 class ArchiveBusy(ArchiverError):

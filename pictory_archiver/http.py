@@ -87,9 +87,9 @@ class Answer:
                     block = await self._response.content.readany()
             if not block:
                 return
-            yield block
-            waited += time.monotonic() - before
+            waited += time.monotonic() - before  # for the server: what the caller does with a block is not its fault
             received += len(block)
+            yield block
             if waited >= self._limits.stall:
                 if received < self._limits.min_speed * waited:
                     raise Unreachable(f"slower than {self._limits.min_speed} bytes a second")

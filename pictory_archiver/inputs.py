@@ -13,6 +13,7 @@ import msgspec
 
 from .catalogue import Known
 from .download import Job
+from .errors import NoRoom
 from .layout import file_name
 from .models import INPUTS, OUTPUTS, Asset, Slot, Source, Status
 from .plan import DELETED_HERE, may_be_tried, rejected, with_assets
@@ -39,7 +40,8 @@ async def settle_inputs(
     """Links, downloads or copies every input that is due, of the videos that `since_run` or a later run noted.
 
     `live_urls` holds the URLs that carry a signature, by video and slot; one that does not is not downloaded without.
-    The answer is the number of inputs that were linked. Raises `StorageError`.
+    The answer is the number of inputs that were linked. Raises `StorageError`; before `NoRoom`, what was settled until
+    then is written down.
     """
     await shop.shelf.flush()
     linked = 0
@@ -57,13 +59,19 @@ async def settle_inputs(
     while batch := await shop.shelf.ask(partial(due, after=last)):
         last = batch[-1].sidecar.id
         settled: Settled = {}
-        async with Pool(workers=workers, window=2 * workers) as pool:
-            for address, wanting in _by_address(batch, policy).items():
-                step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
-                await pool.admit(step)
+        no_room: NoRoom | None = None
+        try:
+            async with Pool(workers=workers, window=2 * workers) as pool:
+                for address, wanting in _by_address(batch, policy).items():
+                    step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
+                    await pool.admit(step)
+        except NoRoom as error:
+            no_room = error
         for known in batch:
             await _write(shop, known, settled, policy, run)
         await shop.shelf.flush()
+        if no_room:
+            raise no_room
         linked += sum(asset.status is Status.LINKED for asset in settled.values())
     return linked
 

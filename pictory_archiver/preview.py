@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from . import disk
-from .archive import Archive, is_archive, refuse_other_folders
+from .archive import Archive, is_archive, refuse_missing, refuse_other_folders
 from .catalogue import Catalogue
 from .course import Course, take_bearings
 from .events import Observer
@@ -71,10 +71,12 @@ async def preview_sync(
     observer: Observer,
     tell: Callable[[Intended], None],
 ) -> Preview:
-    """Lists, plans, and `tell`s of each video that needs something.
+    """Lists, plans, and `tell`s of each video that needs something. With `must_exist` there has to be an archive.
 
     Raises `KeyRefused`, `ListingError`, `ConfigError`, `StorageError`.
     """
+    if way.must_exist:
+        refuse_missing(root)
     odd = videos = 0
     files: Counter[Kind] = Counter()
     policy = Policy(

@@ -100,7 +100,9 @@ class Indexed(Struct, frozen=True):
 
 def reindex_archive(root: Path, settings: Settings, now: datetime) -> Indexed:
     """Makes the catalogue anew. Raises `ArchiveBusy`, `StorageError`, `ConfigError`."""
-    with hold(root, time_zone=Archive.open(root).marker.time_zone, now=now) as archive:
+    with hold(
+        root, time_zone=Archive.open(root).marker.time_zone, now=now, must_exist=True, command="reindex"
+    ) as archive:
         broken = tuple(path for path, found in archive.sidecars() if not isinstance(found, Sidecar))
         with contextlib.closing(rebuild(archive, _made_path(archive, settings))) as catalogue:
             videos, complete = catalogue.count_videos()

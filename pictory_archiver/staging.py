@@ -26,6 +26,7 @@ from msgspec import Struct
 from . import disk
 from .errors import StorageError, WebError
 from .settings import KIB, MIB
+from .space import Space
 from .threads import Threads, outlive
 
 BATCH = 256 * KIB
@@ -67,6 +68,7 @@ class Staged:
     def __init__(
         self,
         threads: Threads,
+        space: Space,
         root: Path,
         folder: PurePosixPath,
         partial_name: str,
@@ -75,6 +77,7 @@ class Staged:
         batch: int,
     ) -> None:
         self._threads = threads
+        self._space = space
         self._root = root
         self._folder = folder
         self._path = root / folder / partial_name
@@ -90,9 +93,13 @@ class Staged:
         self.marked = 0
 
     async def reopen(self) -> ResumePoint | None:
-        """Takes up what an earlier run left; what cannot be taken up is removed, and the answer is None."""
+        """Takes up what an earlier run left; what cannot be taken up is removed, and the answer is None.
+
+        Raises `NoRoom` where the disk has no room for any file.
+        """
 
         def step() -> ResumePoint | None:
+            self._space.ask(0)
             disk.find(self._root, self._folder / self._path.name)
             point = self._read_point()
             if point is not None:
@@ -108,6 +115,11 @@ class Staged:
         point = await self._threads.hop(step)
         self.size = self.marked
         return point
+
+    async def expect(self, count: int) -> None:
+        """Raises `NoRoom` where so many more bytes have no room. A single batch is seen to when it is written."""
+        if count > self._batch_size and not self._space.surely_has(count):
+            await self._threads.hop(self._space.ask, count)
 
     async def write(self, chunk: bytes) -> None:
         """Takes bytes. Raises `StorageError`, or what the structure check found in earlier ones."""
@@ -184,6 +196,7 @@ class Staged:
                 path.unlink(missing_ok=True)
 
     def _absorb(self, batch: list[bytes]) -> _Sink:
+        self._space.take(sum(map(len, batch)))
         if self._sink is None:
             disk.make_folder(self._root, self._folder)
             self._sink = _Sink(self._path, self._make_check())
@@ -246,13 +259,16 @@ class _Sink:
                 disk.write_all(descriptor, chunk)
                 self._take(chunk)
 
-    def copy(self, source: BinaryIO) -> None:
+    def copy(self, source: BinaryIO, space: Space) -> None:
         """Takes every byte of an open file; its blocks are shared where the file system can."""
         descriptor = self._open()
         shared = _share_blocks(source.fileno(), descriptor)
+        if not shared:
+            space.ask(os.fstat(source.fileno()).st_size)
         with disk.storage_errors(self._path):
             while block := source.read(READ_BLOCK):
                 if not shared:
+                    space.take(len(block))
                     disk.write_all(descriptor, block)
                 self._take(block)
 
@@ -295,7 +311,7 @@ class _Sink:
         self.size += len(chunk)
 
 
-def clone(source: Path, target: Path, *, sha256: str, modified: datetime | None) -> Committed | None:
+def clone(source: Path, target: Path, space: Space, *, sha256: str, modified: datetime | None) -> Committed | None:
     """A copy of a file under another final name, hashed again. Blocks.
 
     None where the source is not there, or is not what `sha256` says any more. Raises `StorageError`.
@@ -307,7 +323,7 @@ def clone(source: Path, target: Path, *, sha256: str, modified: datetime | None)
     sink = _Sink(target.with_name(f"{target.name}.partial"), None)
     try:
         with reading:
-            sink.copy(reading)
+            sink.copy(reading, space)
     except StorageError:
         sink.discard()
         raise

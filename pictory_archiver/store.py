@@ -10,6 +10,7 @@ import aiofiles
 
 from . import disk
 from .settings import MIB
+from .space import Space
 from .staging import BATCH, Check, Committed, Staged, clone
 from .threads import Threads
 
@@ -17,10 +18,14 @@ THREADS = 16
 
 
 class Store:
-    """The files of one archive. Paths are relative to `root`; media are written in batches of so many bytes."""
+    """The files of one archive. Paths are relative to `root`.
 
-    def __init__(self, root: Path, *, batch: int = BATCH) -> None:
+    Media are written in batches of so many bytes, and leave `reserve` bytes of the disk free.
+    """
+
+    def __init__(self, root: Path, *, batch: int = BATCH, reserve: int = 0) -> None:
         self.root = root
+        self._space = Space(root, reserve)
         self._batch = batch
         self._threads = Threads(THREADS, "disk")
 
@@ -30,7 +35,7 @@ class Store:
 
     def stage(self, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]) -> Staged:
         """A new file on its way into a folder. Touches nothing yet."""
-        return Staged(self._threads, self.root, folder, partial_name, make_check, batch=self._batch)
+        return Staged(self._threads, self._space, self.root, folder, partial_name, make_check, batch=self._batch)
 
     async def write(self, path: PurePosixPath, data: bytes) -> None:
         """Writes a small file whole, atomically and durably. Raises `StorageError`."""
@@ -76,6 +81,7 @@ class Store:
 
         def step() -> Committed | None:
             folder = disk.make_folder(self.root, target.parent)
-            return clone(disk.find(self.root, source), folder / target.name, sha256=sha256, modified=modified)
+            held = disk.find(self.root, source)
+            return clone(held, folder / target.name, self._space, sha256=sha256, modified=modified)
 
         return await self._threads.hop(step)

@@ -64,7 +64,13 @@ async def sync_archive(
 
     async def attempt(*, distrust: bool) -> Report:
         async with open_workshop(
-            root, settings, key, allowed_origins=allowed_origins, observer=tally, distrust_catalogue=distrust
+            root,
+            settings,
+            key,
+            allowed_origins=allowed_origins,
+            observer=tally,
+            must_exist=way.must_exist,
+            distrust_catalogue=distrust,
         ) as shop:
             run = await shop.shelf.ask(shop.shelf.catalogue.logbook.begin_run, timestamp(tally.started))
             return await _Run(shop, settings, selection, way, key, tally, run).go()

@@ -9,9 +9,10 @@ class Way(Struct, frozen=True, kw_only=True):
     """What was asked of one run.
 
     `full`: list to the end, and try again whatever is not held. `accept_listing`: believe a listing that looks wrong.
-    `seconds`: the run ends when they are over, with what it has by then.
+    `must_exist`: no archive is made where there is none. `seconds`: the run ends when they are over, with what it has.
     """
 
     full: bool = False
     accept_listing: bool = False
+    must_exist: bool = False
     seconds: float | None = None

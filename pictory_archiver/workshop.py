@@ -120,16 +120,18 @@ async def open_workshop(
     *,
     allowed_origins: frozenset[str],
     observer: Observer,
+    must_exist: bool,
     distrust_catalogue: bool,
 ) -> AsyncIterator[Workshop]:
     """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`.
 
-    `distrust_catalogue`: damage was met in it, it is made anew.
+    `must_exist`: no archive is made. `distrust_catalogue`: damage was met in it, it is made anew.
     """
     async with contextlib.AsyncExitStack() as stack:
-        archive = stack.enter_context(hold(root, time_zone=settings.layout.time_zone, now=utc_now()))
+        held = hold(root, time_zone=settings.layout.time_zone, now=utc_now(), must_exist=must_exist, observer=observer)
+        archive = stack.enter_context(held)
         buffer = min(BATCH, ALL_BUFFERS // (BUFFERS_PER_WORKER * settings.download.workers))
-        store = Store(archive.root, batch=buffer)
+        store = Store(archive.root, batch=buffer, reserve=settings.download.reserve)
         stack.callback(store.close)
         threads = Threads(1, "rebuild")
         stack.callback(threads.close)

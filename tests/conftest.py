@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +14,10 @@ import pytest
 
 from pictory_archiver.simulator import Simulator, SimulatorThread, World
 
-from .support import Program
+from .support import Program, required
 
 Account = Callable[..., tuple[Simulator, Program]]
+Mount = Callable[..., Path]
 
 
 @pytest.fixture
@@ -32,3 +36,21 @@ def account(tmp_path: Path) -> Iterator[Account]:
 def archive(tmp_path: Path) -> Path:
     """A folder for an archive that is not there yet."""
     return tmp_path / "archive"
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """Mounts a file system in memory with these options, or mounts it again with others."""
+    folder = tmp_path / "disk"
+
+    def make(options: str, *, again: bool = False) -> Path:
+        required(sys.platform == "linux" and os.geteuid() == 0, "root on Linux, to mount a small file system")
+        folder.mkdir(exist_ok=True)
+        how = ["-o", f"remount,{options}" if again else options]
+        done = subprocess.run(["mount", "-t", "tmpfs", *how, "tmpfs", folder], capture_output=True, check=False)
+        required(done.returncode == 0, "the permission to mount")
+        return folder
+
+    yield make
+    if folder.is_mount():
+        subprocess.run(["umount", folder], check=True)

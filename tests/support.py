@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pictory_archiver.archive import Archive
 from pictory_archiver.models import OUTPUTS, Kind, Status
 from pictory_archiver.sidecar import Sidecar, schema
@@ -29,6 +31,14 @@ FAST: dict[str, Any] = {
 
 TIMEOUT = 120
 UNCLEAN = ("Traceback (most recent call last)", "never retrieved", "never awaited", "Unclosed", "ResourceWarning")
+
+
+def required(have: object, what: str) -> None:
+    """Skips, by name, a test that this computer cannot make; not in CI, where it must be able to."""
+    if not have:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must be able to: {what}")
+        pytest.skip(f"needs {what}")
 
 
 @dataclass

@@ -7,9 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,40 +19,25 @@ from pictory_archiver.layout import OUTPUT_SUFFIXES
 from pictory_archiver.models import OUTPUTS
 from pictory_archiver.simulator import Fault, Match, Simulator, Stall, World
 
-from .conftest import Account
+from .conftest import Account, Mount
 from .records import damages, every, leave_unwritten_rollback
-from .support import Outcome, Program, asset, check_against_world, check_archive, files_of, sidecars, snapshot
-
-Mount = Callable[..., Path]
+from .support import (
+    FAST,
+    Outcome,
+    Program,
+    asset,
+    check_against_world,
+    check_archive,
+    files_of,
+    required,
+    sidecars,
+    snapshot,
+)
 
 STRACE = shutil.which("strace")
 SETPRIV = shutil.which("setpriv")
-
-
-def required(have: object, what: str) -> None:
-    """Skips, by name, a test that this computer cannot make; not in CI, where it must be able to."""
-    if not have:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI must be able to: {what}")
-        pytest.skip(f"needs {what}")
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Mount]:
-    """Mounts a file system in memory with these options, or mounts it again with others."""
-    folder = tmp_path / "disk"
-
-    def make(options: str, *, again: bool = False) -> Path:
-        required(sys.platform == "linux" and os.geteuid() == 0, "root on Linux, to mount a small file system")
-        folder.mkdir(exist_ok=True)
-        how = ["-o", f"remount,{options}" if again else options]
-        done = subprocess.run(["mount", "-t", "tmpfs", *how, "tmpfs", folder], capture_output=True, check=False)
-        required(done.returncode == 0, "the permission to mount")
-        return folder
-
-    yield make
-    if folder.is_mount():
-        subprocess.run(["umount", folder], check=True)
+TO_THE_LAST_BYTE = {"settings": FAST | {"download": {"reserve": 0}}}
+"""For a small disk: no space is kept free on it."""
 
 
 def requested(simulator: Simulator) -> set[tuple[int | None, str | None]]:
@@ -102,7 +85,7 @@ def check_stopped(run: Outcome, root: Path, simulator: Simulator) -> set[tuple[i
 
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(account: Account, mount: Mount) -> None:
     archive = mount("size=4m") / "archive"
-    simulator, program = account(World(count=40, video_bytes=200_000))
+    simulator, program = account(World(count=40, video_bytes=200_000), program=TO_THE_LAST_BYTE)
     kept = check_stopped(program.run("sync", archive), archive, simulator)
     simulator.forget()
     mount("size=64m", again=True)
@@ -113,7 +96,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(account: Account, mou
 
 def test_a_disk_without_inodes_ends_the_run_and_the_next_one_goes_on(account: Account, mount: Mount) -> None:
     archive = mount("size=64m,nr_inodes=70") / "archive"
-    simulator, program = account(World(count=30))
+    simulator, program = account(World(count=30), program=TO_THE_LAST_BYTE)
     kept = check_stopped(program.run("sync", archive), archive, simulator)
     simulator.forget()
     mount("nr_inodes=0", again=True)
@@ -127,7 +110,7 @@ def test_a_disk_that_is_full_from_the_start_is_said_to_be_full(account: Account,
     with (folder / "full").open("wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(4096)):
             continue
-    simulator, program = account(World(count=2))
+    simulator, program = account(World(count=2), program=TO_THE_LAST_BYTE)
     run = program.run("sync", folder / "archive")
     assert run.status == 6
     assert "disk is full" in run.stdout + run.stderr
@@ -136,7 +119,7 @@ def test_a_disk_that_is_full_from_the_start_is_said_to_be_full(account: Account,
 
 def test_a_read_only_disk_ends_the_run_before_any_download(account: Account, mount: Mount) -> None:
     archive = mount("size=64m") / "archive"
-    simulator, program = account(World(count=3))
+    simulator, program = account(World(count=3), program=TO_THE_LAST_BYTE)
     assert program.run("sync", archive).status == 0
     simulator.world.add(2)
     simulator.forget()

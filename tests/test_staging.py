@@ -18,6 +18,7 @@ import pytest
 from pictory_archiver import disk
 from pictory_archiver.errors import BrokenBody, StorageError, Unacceptable
 from pictory_archiver.settings import MIB
+from pictory_archiver.space import Space
 from pictory_archiver.staging import BATCH, Check, Committed, ResumePoint, Staged, clone
 from pictory_archiver.store import Store
 
@@ -107,7 +108,13 @@ async def test_new_files_follow_the_umask(store: Store) -> None:
         staged = stage(store)
         await feed(staged, DATA)
         committed = await staged.commit(named, None)
-        copy = clone(committed.path, committed.path.with_name("b.mp4"), sha256=committed.sha256, modified=None)
+        copy = clone(
+            committed.path,
+            committed.path.with_name("b.mp4"),
+            Space(store.root, 0),
+            sha256=committed.sha256,
+            modified=None,
+        )
     finally:
         os.umask(before)
     assert copy is not None
