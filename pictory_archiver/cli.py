@@ -15,6 +15,7 @@ import click
 from . import __version__, config
 from .cli_config import config_group, config_option, init
 from .cli_params import archive_argument, archive_folder, json_text, message
+from .cli_schedule import schedule_group
 from .cli_sync import sync
 
 DEMO_VIDEOS = 300
@@ -143,5 +144,5 @@ def simulate(
         raise click.exceptions.Exit(stop.exit_status) from None
 
 
-for command in (init, sync, status, demo, config_group, simulate):
+for command in (init, sync, status, demo, schedule_group, config_group, simulate):
     cli.add_command(command)
