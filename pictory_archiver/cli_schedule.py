@@ -76,7 +76,7 @@ def schedule_print(
     loaded = config.load({}, config_file=config_file, environ=os.environ)
     settings = loaded.settings
     of_accounts = account is not None or all_accounts
-    folder = None if of_accounts else _absolute(archive_folder(archive, settings))
+    folder = None if of_accounts else _absolute(archive_folder(Path(_absolute(archive)) if archive else None, settings))
     night = Night(
         program=_program(),
         archive=folder,
@@ -88,7 +88,7 @@ def schedule_print(
         hour=at[0],
         minute=at[1],
         user=_user(),
-        home=str(Path.home()),
+        home=_absolute(Path("~")),
     )
     made = recipes(kind, night)
     warn((*loaded.warnings, *_doubts(night, settings, kind, os.environ)))
