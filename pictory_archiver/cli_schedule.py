@@ -149,7 +149,7 @@ def _variables(kind: str, environ: Mapping[str, str]) -> Iterator[str]:
     """The variables that say something here and nothing at night."""
     in_recipe = {config.CONFIG_VARIABLE, "PICTORY_ARCHIVER_ARCHIVE"}
     if kind == "systemd":
-        in_recipe.add(KEY_FILE_VARIABLE)
+        in_recipe |= {KEY_FILE_VARIABLE, "PICTORY_ARCHIVER_API_KEY_FILE"}
     known = {*config.VARIABLES, config.ORIGINS_VARIABLE, "PICTORY_API_KEY", *SEEN_BY_THE_NETWORK}
     return (name for name in known - in_recipe if environ.get(name))
 

@@ -493,6 +493,11 @@ def test_it_warns_of_what_a_scheduled_run_would_miss(program: Program, archive: 
     assert warnings[1].startswith(f"Warning: {archive} is no archive yet")
     assert len(warnings) == 2
     assert "PICTORY_API_KEY_FILE" not in program.run("schedule", "print", "systemd", archive).stderr
+    program.env = {"PICTORY_ARCHIVER_API_KEY_FILE": "/the/key"}
+    assert "API_KEY_FILE" in program.run("schedule", "print", "cron", archive).stderr
+    of_systemd = program.run("schedule", "print", "systemd", archive)
+    assert "API_KEY_FILE" not in of_systemd.stderr
+    assert values(of_systemd.stdout, "LoadCredential") == ["pictory-key:/the/key"]
     program.env = {}
     assert "finds no API key: run `pictory-archiver init`" in program.run("schedule", "print", "cron", archive).stderr
 
@@ -530,7 +535,7 @@ def test_files_are_written_and_never_replaced(program: Program, tmp_path: Path, 
         (["print", "cron"], "no archive is named"),
         (["print", "cron", "/a", "--at", "24:00"], "'24:00' is no time of day: write 03:17"),
         (["print", "cron", "/a", "--at", "noon"], "'noon' is no time of day"),
-        (["print", "cron", "/a", "--account", "b"], "ARCHIVE, --account and --all-accounts exclude each other"),
+        (["print", "cron", "/a", "--account", "b"], "exclude each other"),
         (["print", "cron", "--all-accounts", "--account", "b"], "exclude each other"),
         (["print", "cron", "/a", "--all-accounts"], "exclude each other"),
         (["print", "cron", "/a\nb"], "/a\\x0ab holds line breaks"),
