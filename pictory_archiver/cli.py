@@ -13,6 +13,7 @@ import click
 from . import __version__
 from .cli_config import config_group, init
 from .cli_params import message
+from .cli_schedule import schedule_group
 from .cli_status import status
 from .cli_sync import sync
 from .cli_upkeep import accept, reindex
@@ -123,5 +124,5 @@ def simulate(
         raise click.exceptions.Exit(stop.exit_status) from None
 
 
-for command in (init, sync, status, demo, accept, reindex, config_group, simulate):
+for command in (init, sync, status, demo, accept, reindex, schedule_group, config_group, simulate):
     cli.add_command(command)

@@ -238,7 +238,7 @@ def complete(program: Program, words: str, at: int) -> list[str]:
 
 @posix_only
 def test_the_shell_completes_commands_options_and_kinds(bare: Program) -> None:
-    assert sorted(complete(bare, "pictory-archiver s", 1)) == ["status", "sync"]
+    assert sorted(complete(bare, "pictory-archiver s", 1)) == ["schedule", "status", "sync"]
     assert complete(bare, "pictory-archiver config ", 2) == ["check", "show"]
     assert complete(bare, "pictory-archiver sync --dr", 2) == ["--dry-run"]
     assert complete(bare, "pictory-archiver sync --assets vid", 3) == ["video"]
