@@ -4,23 +4,55 @@ from __future__ import annotations
 
 import datetime
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from . import config
 from .cli_config import config_option, init
-from .cli_params import Assets, Date, When, archive_argument, archive_folder, json_text, message, warn
-from .errors import ConfigError
+from .cli_params import Assets, Date, When, archive_argument, archive_folder, json_text
+from .errors import ArchiverError, ConfigError, Stopped
 from .key import Key, find_key
 from .settings import ASSET_WORDS, Settings
 
 if TYPE_CHECKING:
-    from .events import Observer
+    from .announce import Ended, Unfinished
+    from .console import Console
+    from .logs import Format
     from .selection import Selection
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the command line asks for, before settings and archive are known."""
+
+    archive: Path | None
+    config_file: Path | None
+    overrides: dict[str, object]
+    since: When | None
+    until: When | None
+    limit: int | None
+    model: str | None
+
+    def load(self) -> config.Loaded:
+        """The settings. Raises `ConfigError`."""
+        return config.load(self.overrides, config_file=self.config_file, environ=os.environ)
+
+
+class Prepared(Struct, frozen=True):
+    """What one run is made with."""
+
+    root: Path
+    settings: Settings
+    key: Key
+    selection: Selection
+
+
+FILE = click.Path(path_type=Path, readable=False)
 
 
 @click.command(short_help="Make the archive complete: list, download what is missing, verify.")
@@ -33,6 +65,13 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="MODEL", help="Only videos of this model, for example veo3.1.")
 @click.option("--assets", type=Assets(), help=f"What to keep of each video. Default: {','.join(ASSET_WORDS)}.")
 @click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Files that download at once. Default: 8.")
+@click.option("--report", "report_file", type=FILE, metavar="FILE", help="Write the report of the run, JSON, to FILE.")
+@click.option("--healthcheck", metavar="URL", help="Ping URL/start, and URL at the end, or URL/fail if it is not 0.")
+@click.option("--exec", "hook", metavar="CMD", help="Run CMD once when the run is done; the report comes on its stdin.")
+@click.option("--log-file", type=FILE, metavar="FILE", help="Add dated lines to FILE, one for each file and retry.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", help="Of the log file; json: also of stderr."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; of a dry run, a line for each video.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 @click.option("-v", "--verbose", count=True, help="Print a line for each file; -vv for each step.")
@@ -49,6 +88,11 @@ def sync(
     model: str | None,
     assets: tuple[str, ...] | None,
     workers: int | None,
+    report_file: Path | None,
+    healthcheck: str | None,
+    hook: str | None,
+    log_file: Path | None,
+    log_format: Format,
     verbose: int,
     origins: tuple[str, ...],
     *,
@@ -67,75 +111,168 @@ def sync(
     The exit status is 0 only if everything that was asked for is here and verified. 3: some files could not be had;
     4: the key was refused; 5: the list of videos could not be read to its end; 6: the disk; 75: another run is busy.
     """
-    from .progress import watching
+    if dry_run and (report_file or healthcheck or hook):
+        raise click.UsageError("--dry-run tells nobody: leave out --report, --healthcheck and --exec.", context)
+    from .console import Console
 
-    allowed = config.allow_origins(os.environ, origins)
-    overrides = {"download.assets": assets, "download.workers": workers}
-    loaded = config.load(overrides, config_file=config_file, environ=os.environ)
-    key = find_key(loaded.settings.api, os.environ)
-    if key is None and sys.stdin.isatty() and click.confirm("There is no API key yet. Set it up now?", err=True):
-        context.invoke(init, config_file=config_file, archive=str(archive) if archive else None)
-        loaded = config.load(overrides, config_file=config_file, environ=os.environ)
-        key = find_key(loaded.settings.api, os.environ)
-    if key is None:
-        raise ConfigError(
-            "there is no API key", hint="run `pictory-archiver init`, or put the key into the variable PICTORY_API_KEY"
-        )
-    settings = loaded.settings
-    root = archive_folder(archive, settings)
-    selection = _selection(root, settings, since=since, until=until, limit=limit, model=model)
-    warn((*loaded.warnings, *key.warnings))
+    asked = Asked(
+        archive=archive,
+        config_file=config_file,
+        overrides={
+            "download.assets": assets,
+            "download.workers": workers,
+            "notify.healthcheck": healthcheck,
+            "notify.exec": hook,
+        },
+        since=since,
+        until=until,
+        limit=limit,
+        model=model,
+    )
     is_quiet = quiet and not as_json
     # The lines of a dry run show its progress, and would tear the bars.
-    with watching(quiet=quiet, verbosity=verbose, bars=not (no_progress or dry_run), write=message) as observer:
-        if dry_run:
-            tell = (lambda _: None) if is_quiet else click.echo
-            lines, status = _preview(root, settings, key, selection, observer, tell, as_json=as_json)
-        else:
-            lines, status = _sync(root, settings, key, selection, allowed, observer, as_json=as_json)
-    if status or not is_quiet:
-        click.echo("\n".join(lines))
+    bars = not (no_progress or dry_run)
+    with Console(quiet=quiet, verbosity=verbose, bars=bars, log_file=log_file, log_format=log_format) as console:
+        try:
+            allowed = config.allow_origins(os.environ, origins)
+            if dry_run:
+                status = _preview(context, asked, console, is_quiet=is_quiet, as_json=as_json)
+            else:
+                status = _sync(context, asked, console, allowed, report_file, is_quiet=is_quiet, as_json=as_json)
+        except ArchiverError as error:
+            console.failed(error)
+            status = error.exit_status
     context.exit(status)
 
 
 def _sync(
-    root: Path,
-    settings: Settings,
-    key: Key,
-    selection: Selection,
+    context: click.Context,
+    asked: Asked,
+    console: Console,
     allowed: frozenset[str],
-    observer: Observer,
+    report_file: Path | None,
     *,
+    is_quiet: bool,
     as_json: bool,
-) -> tuple[list[str], int]:
+) -> int:
+    """Runs, and has others told what came of it. → exit status"""
+    from .announce import Announcer, Unfinished
+    from .report import gravest
+
+    loaded = asked.load()
+    _warn(console, loaded.warnings)
+    announcer = Announcer(loaded.settings, report_file=report_file, warn=console.warn)
+
+    def prepare() -> Prepared:
+        announcer.begin()
+        return _prepare(context, asked, loaded.settings, console)
+
+    unfinished = Unfinished(loaded.settings, asked.archive)
+    try:
+        ends = [run_one(prepare, allowed, console, unfinished, is_quiet=is_quiet, as_json=as_json)]
+    except Exception as bug:
+        announcer.end([unfinished.end(ArchiverError(f"a bug in the program: {type(bug).__name__}"))])
+        raise
+    announcer.end(ends)
+    return gravest(ended.report.exit_status for ended in ends)
+
+
+def run_one(
+    prepare: Callable[[], Prepared],
+    allowed: frozenset[str],
+    console: Console,
+    unfinished: Unfinished,
+    *,
+    is_quiet: bool,
+    as_json: bool,
+) -> Ended:
+    """Makes one archive complete and says what came of it. What ends a run early is told in the report, not raised."""
+    from .announce import Ended
     from .report import summary
     from .running import run_until_signal
     from .sync import sync_archive
+    from .tally import Tally
 
-    report = run_until_signal(
-        sync_archive(root, settings, key, selection=selection, allowed_origins=allowed, observer=observer)
-    )
-    return ([json_text(report)] if as_json else summary(report)), report.exit_status
+    error: ArchiverError
+    try:
+        prepared = prepare()
+        console.began(str(prepared.root), prepared.settings.account)
+        with console.watching() as observer:
+            unfinished.tally = tally = Tally(observer)
+            report = run_until_signal(
+                sync_archive(
+                    prepared.root,
+                    prepared.settings,
+                    prepared.key,
+                    selection=prepared.selection,
+                    allowed_origins=allowed,
+                    observer=tally,
+                )
+            )
+    except ArchiverError as caught:
+        error = caught
+    except (KeyboardInterrupt, click.Abort):
+        error = Stopped(signal.SIGINT)
+    else:
+        if report.exit_status or not is_quiet:
+            console.print(json_text(report) if as_json else "\n".join(summary(report)))
+        console.ended(report.exit_status, report.verdict)
+        return Ended(report, tuple(summary(report)))
+    console.failed(error)
+    return unfinished.end(error)
 
 
-def _preview(
-    root: Path,
-    settings: Settings,
-    key: Key,
-    selection: Selection,
-    observer: Observer,
-    tell: Callable[[str], None],
-    *,
-    as_json: bool,
-) -> tuple[list[str], int]:
+def _prepare(context: click.Context, asked: Asked, settings: Settings, console: Console) -> Prepared:
+    """The key, the archive and the selection; on a terminal the key is set up where there is none."""
+    key = find_key(settings.api, os.environ)
+    if key is None and sys.stdin.isatty() and click.confirm("There is no API key yet. Set it up now?", err=True):
+        archive = str(asked.archive) if asked.archive else None
+        context.invoke(init, config_file=asked.config_file, archive=archive)
+        settings = asked.load().settings
+        key = find_key(settings.api, os.environ)
+    if key is None:
+        raise ConfigError(
+            "there is no API key", hint="run `pictory-archiver init`, or put the key into the variable PICTORY_API_KEY"
+        )
+    root = archive_folder(asked.archive, settings)
+    selection = _selection(root, settings, since=asked.since, until=asked.until, limit=asked.limit, model=asked.model)
+    _warn(console, key.warnings)
+    return Prepared(root, settings, key, selection)
+
+
+def _warn(console: Console, warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        console.warn(warning)
+
+
+def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet: bool, as_json: bool) -> int:
+    """A dry run. Its lines are data: where they cannot be printed, it failed. → exit status"""
     from .preview import Intended, intended_line, preview_lines, preview_sync
     from .running import run_until_signal
 
-    def tell_of(intended: Intended) -> None:
-        tell(json_text(intended, indent=-1) if as_json else intended_line(intended))
+    def tell(intended: Intended) -> None:
+        if not is_quiet:
+            click.echo(json_text(intended, indent=-1) if as_json else intended_line(intended))
 
-    preview = run_until_signal(preview_sync(root, settings, key, selection=selection, observer=observer, tell=tell_of))
-    return ([json_text(preview, indent=-1)] if as_json else preview_lines(preview)), 0
+    loaded = asked.load()
+    _warn(console, loaded.warnings)
+    prepared = _prepare(context, asked, loaded.settings, console)
+    with console.watching() as observer:
+        preview = run_until_signal(
+            preview_sync(
+                prepared.root,
+                prepared.settings,
+                prepared.key,
+                selection=prepared.selection,
+                observer=observer,
+                tell=tell,
+            )
+        )
+    lines = preview_lines(preview)
+    if not is_quiet:
+        click.echo(json_text(preview, indent=-1) if as_json else "\n".join(lines))
+    console.ended(0, lines[-1])
+    return 0
 
 
 def _selection(

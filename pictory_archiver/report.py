@@ -6,14 +6,16 @@ listing reached its end and every file that was asked for is held and verified.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import humanize
 from msgspec import Struct
 
+from .errors import ArchiverError
 from .models import Kind, Slot, Status
 from .settings import ASSET_WORDS
-from .text import printable
+from .text import error_line, printable
 
 SHOWN_FAILURES = 20
 KEPT_FAILURES = 1000
@@ -23,6 +25,8 @@ NOT_COVERED = (
 )
 LOST_INPUTS = " that requests were made with; no video depends on them"
 MISSING_SOMETHING = 3
+GRAVITY = (1, 2, 130, 143, 6, 4, 5, 75, 7, 3, 0)
+"""Exit statuses: where several hold, the first of them counts."""
 
 
 class FileProblem(Struct, frozen=True, kw_only=True):
@@ -76,6 +80,53 @@ class Report(Struct, frozen=True, kw_only=True):
     problems: tuple[FileProblem, ...] = ()
     lost_input_count: int
     lost_inputs: tuple[FileProblem, ...] = ()
+
+
+def unfinished_report(
+    *,
+    archive: str,
+    account: str,
+    assets: tuple[str, ...],
+    started: str,
+    ended: str,
+    seconds: float,
+    error: ArchiverError,
+) -> Report:
+    """A run that an error ended before it could say what came of it: the figures are those of nothing done."""
+    return Report(
+        archive=archive,
+        account=account,
+        started_at=started,
+        ended_at=ended,
+        seconds=seconds,
+        exit_status=error.exit_status,
+        verdict=error_line(error),
+        error=str(error),
+        hint=error.hint,
+        assets=assets,
+        whole_listing=False,
+        pages=0,
+        listed=0,
+        new=0,
+        already_held=0,
+        updated=0,
+        retried=0,
+        complete=0,
+        files_stored=0,
+        files_linked=0,
+        bytes_stored=0,
+        bytes_received=0,
+        pending=0,
+        overdue=0,
+        odd_items=0,
+        problem_count=0,
+        lost_input_count=0,
+    )
+
+
+def gravest(statuses: Iterable[int]) -> int:
+    """The one status for several runs."""
+    return min(statuses, key=GRAVITY.index)
 
 
 def exit_status(report: Report, error_status: int | None) -> int:
