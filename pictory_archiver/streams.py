@@ -12,7 +12,6 @@ import io
 import os
 import select
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from .errors import StorageError
@@ -24,19 +23,18 @@ WINDOWS_READER_GONE = errno.EINVAL if sys.platform == "win32" else None
 
 
 def secure() -> None:
-    """Replaces the standard streams of this process, also those that were closed."""
-    _fill_closed()
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
-            setattr(sys, name, _secured(stream, must_arrive=name == "stdout"))
+    """Replaces the standard streams of this process.
 
-
-def _fill_closed() -> None:
-    """Puts the null device where a stream is closed: else the first file that is opened would take its place."""
+    The null device takes the place of one that is closed: else the first file that is opened would take it.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+        stream = getattr(sys, name)
+        if stream is None:
+            null = open(os.devnull, mode, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123 - for good
+            setattr(sys, name, null)
+            setattr(sys, f"__{name}__", null)
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, _secured(stream, must_arrive=name == "stdout"))
 
 
 def _secured(stream: io.TextIOWrapper, *, must_arrive: bool) -> io.TextIOWrapper:
