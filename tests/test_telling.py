@@ -175,10 +175,9 @@ def test_a_report_never_takes_the_place_of_a_device(account: Account, archive: P
     assert report_of(tmp_path / "real.json")["exit_status"] == 0
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    process = program.start("sync", archive, "--report", pipe)
-    assert json.loads(pipe.read_bytes())["exit_status"] == 0
-    process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        assert program.run("sync", archive, "--report", pipe).status == 0
+        assert json.loads(reader.read())["exit_status"] == 0
     assert pipe.is_fifo()
 
 
