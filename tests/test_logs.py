@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import pytest
@@ -36,6 +36,8 @@ mount = small_disk
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="devices and signals of POSIX")
 
 DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)")
+T = TypeVar("T")
+
 NEVER_LOGGED = {BytesReceived, VideosHeld}
 
 
@@ -194,21 +196,21 @@ def test_a_log_goes_on_once_there_is_space(mount: Mount) -> None:
     folder = mount("size=64k")
     file = folder / "log"
     log = LogFile(file)
-    said: list[str] = []
     deadline = time.monotonic() + TIMEOUT
 
-    def until(happened: Callable[[], object]) -> None:
+    def until(happened: Callable[[], T]) -> T:
         log.hurry()
-        while not happened():
+        while not (found := happened()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        return found
 
     log.write("first")
     until(lambda: file.stat().st_size)
     fill(folder)  # but for what is left of the first block of the log
     log.write("lost " * 2000)
-    until(lambda: said.extend(filter(None, [log.complaint()])) or said)
-    assert said == [f"the log file {file} is not complete: No space left on device"]
+    said = until(log.complaint)
+    assert said == f"the log file {file} is not complete: No space left on device"
     assert not file.read_text().endswith("\n")
     (folder / "full").unlink()
     log.write("whole")
