@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import io
-import os
+import signal
 import sys
-from pathlib import Path
+from types import FrameType
+
+from .errors import Stopped
 
 
 def main() -> None:
     """Runs the command line. Never returns."""
-    _fill_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(_status())
-    except KeyboardInterrupt:  # while modules are being loaded; from then on it is met below
+    except KeyboardInterrupt:  # while modules are being loaded; from then on both are met below
         sys.exit(130)
+    except Stopped as stop:
+        sys.exit(stop.exit_status)
 
 
-def _fill_closed_streams() -> None:
-    """Puts the null device where a stream is closed: else the first file that is opened would take its place."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """The handler of SIGTERM wherever no run has its own."""
+    raise Stopped(number)
 
 
 def _status() -> int:
+    from .streams import secure
+
+    secure()
     import click
 
     from .cli import cli
-    from .cli_params import error_line
     from .errors import ArchiverError
+    from .text import error_line
 
     try:
         outcome = cli.main(standalone_mode=False)
@@ -46,10 +47,6 @@ def _status() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        # Nobody is left to tell. The interpreter must not flush into the pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return outcome if isinstance(outcome, int) else 0
 
 

@@ -13,11 +13,12 @@ import msgspec
 
 from . import config as configuration
 from .cli_accounts import account_option
-from .cli_params import error_line, json_text, message
+from .cli_params import json_text, message
 from .errors import ArchiverError, ConfigError, KeyRefused, ListingError
 from .key import WHERE_TO_GET_ONE, Key, find_key, mask
 from .setting_rules import ACCOUNTS
 from .settings import Settings
+from .text import error_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,15 +11,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from .errors import ArchiverError, ConfigError, Stopped
-from .settings import ASSET_WORDS, Settings
-from .text import printable
+from .errors import ConfigError
+from .given import absolute
+from .settings import ASSET_WORDS, PIB, Settings
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 When = datetime.date | datetime.datetime
+
+MAX_DURATION_SECONDS = 30 * 86_400
+
+_DURATION = re.compile(
+    r"([0-9]{1,9}(?:\.[0-9]{1,6})?)|(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9})s)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A number of seconds, or days, hours, minutes and seconds in this order."""
 
 
 class Assets(click.ParamType[tuple[str, ...]]):
@@ -57,6 +65,41 @@ class Date(click.ParamType[When]):
             self.fail(f"{text!r} is no date: write 2026-04-09, or 2026-04-09T18:00", param, ctx)
 
 
+class Duration(click.ParamType[float]):
+    """A length of time in seconds: `90m`, `1h30m`, `26h`, `1d`, or a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        match = _DURATION.fullmatch(text)
+        if match is None or not text:
+            self.fail(f"{text!r} is no length of time: write 2h, 90m, 1h30m, 45s or 1d", param, ctx)
+        bare, *parts = match.groups()
+        units = zip(parts, (86_400, 3_600, 60, 1), strict=True)
+        seconds = float(bare) if bare else float(sum(int(part) * unit for part, unit in units if part))
+        if not 0 < seconds <= MAX_DURATION_SECONDS:
+            self.fail(f"{text!r} must be above 0 and at most 30d", param, ctx)
+        return seconds
+
+
+class Size(click.ParamType[int]):
+    """An amount of bytes above 0, as settings take it: `500000`, `64MB`, `10M`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from .setting_rules import parse_size
+
+        try:
+            size = parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not 0 < size <= PIB:
+            self.fail(f"{str(value)!r} must be above 0 and at most 1PiB", param, ctx)
+        return size
+
+
 def archive_argument(command: Command) -> Command:
     """Adds `[ARCHIVE]`."""
     return click.argument("archive", required=False, type=click.Path(path_type=Path, readable=False))(command)
@@ -79,24 +122,12 @@ def archive_folder(named: Path | None, settings: Settings, accounts: Sequence[st
         raise ConfigError(
             "no archive is named", hint="name its folder, or set `archive` in the settings (`pictory-archiver init`)"
         )
-    return folder.expanduser()
+    return Path(absolute(str(folder), Path()))
 
 
 def message(line: str) -> None:
     """Prints a line to stderr."""
     click.echo(line, err=True)
-
-
-def error_line(error: ArchiverError) -> str:
-    """What went wrong and what to do next, in one line."""
-    if isinstance(error, Stopped):
-        return f"{str(error).capitalize()}."
-    return f"Error: {what_went_wrong(error)}"
-
-
-def what_went_wrong(error: ArchiverError) -> str:
-    """An error and its hint, as one harmless line."""
-    return printable(str(error), 500) + (f"; {error.hint}" if error.hint else "")
 
 
 def warn(warnings: Iterable[str]) -> None:

@@ -10,7 +10,8 @@ import click
 
 from .cli_accounts import Chosen, account_option, all_accounts_option, chosen_accounts, over_accounts
 from .cli_config import config_option
-from .cli_params import archive_argument, json_text, what_went_wrong
+from .cli_params import Duration, archive_argument, json_text
+from .text import what_went_wrong
 
 if TYPE_CHECKING:
     from .errors import ArchiverError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @config_option
 @account_option
 @all_accounts_option
+@click.option("--max-age", type=Duration(), metavar="TIME", help="Do not trust a list that is older (26h, 2d): 3.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def status(
@@ -30,6 +32,7 @@ def status(
     archive: Path | None,
     config_file: Path | None,
     account: str | None,
+    max_age: float | None,
     *,
     all_accounts: bool,
     as_json: bool,
@@ -44,28 +47,30 @@ def status(
 
     chosen = chosen_accounts(archive, account=account, all_accounts=all_accounts, config_file=config_file, overrides={})
     if all_accounts:
-        of_all = _status_of_accounts(chosen)
+        of_all = _status_of_accounts(chosen, max_age)
         click.echo(json_text(of_all) if as_json else "\n".join(lines_of_accounts(of_all)))
         context.exit(of_all.exit_status)
-    ledger = _ledger(chosen[0])
+    ledger = _ledger(chosen[0], max_age)
     click.echo(json_text(ledger) if as_json else "\n".join(ledger_lines(ledger)))
     context.exit(ledger.exit_status)
 
 
-def _ledger(chosen: Chosen) -> Ledger:
+def _ledger(chosen: Chosen, max_age: float | None) -> Ledger:
     from .archive import Archive
     from .ledger import read_ledger
 
-    return read_ledger(Archive.open(chosen.root), chosen.loaded.settings.catalogue, datetime.datetime.now(datetime.UTC))
+    now = datetime.datetime.now(datetime.UTC)
+    oldest = None if max_age is None else datetime.timedelta(seconds=max_age)
+    return read_ledger(Archive.open(chosen.root), chosen.loaded.settings.catalogue, now, max_age=oldest)
 
 
-def _status_of_accounts(chosen: list[Chosen]) -> StatusOfAccounts:
+def _status_of_accounts(chosen: list[Chosen], max_age: float | None) -> StatusOfAccounts:
     from .ledgers import AccountStatus, StatusOfAccounts
 
     found: list[AccountStatus] = []
 
     def read(each: Chosen) -> int:
-        ledger = _ledger(each)
+        ledger = _ledger(each, max_age)
         found.append(AccountStatus(account=each.name, exit_status=ledger.exit_status, ledger=ledger))
         return ledger.exit_status
 

@@ -4,37 +4,97 @@ from __future__ import annotations
 
 import datetime
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct, structs
 
 from . import config
+from .cli_accounts import Chosen, account_option, all_accounts_option, chosen_accounts
 from .cli_config import config_option, init
-from .cli_params import Assets, Date, When, archive_argument, archive_folder, json_text, message, warn
-from .errors import ConfigError
-from .key import Key, find_key
+from .cli_params import Assets, Date, Duration, Size, When, archive_argument, json_text
+from .errors import ArchiverError, ConfigError, Stopped, worst_status
+from .key import Key
 from .settings import ASSET_WORDS, Settings
 from .way import Way
 
 if TYPE_CHECKING:
-    from .events import Observer
+    from .announce import Ended, Unfinished
+    from .console import Console
+    from .logs import Format
     from .selection import Selection
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the command line asks for, before settings and archive are known."""
+
+    archive: Path | None
+    config_file: Path | None
+    account: str | None
+    all_accounts: bool
+    overrides: dict[str, object]
+    since: When | None
+    until: When | None
+    limit: int | None
+    model: str | None
+    way: Way
+
+    def choose(self) -> list[Chosen]:
+        """What to run over. Raises `ConfigError`."""
+        return chosen_accounts(
+            self.archive,
+            account=self.account,
+            all_accounts=self.all_accounts,
+            config_file=self.config_file,
+            overrides=self.overrides,
+        )
+
+
+class Prepared(Struct, frozen=True):
+    """What one run is made with."""
+
+    root: Path
+    settings: Settings
+    key: Key
+    selection: Selection
+    way: Way
+
+
+FILE = click.Path(path_type=Path, readable=False)
 
 
 @click.command(short_help="Make the archive complete: list, download what is missing, verify.")
 @archive_argument
 @config_option
+@account_option
+@all_accounts_option
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched and why; write nothing.")
+@click.option("--full", is_flag=True, help="List to the end, and try again whatever is not held.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Fetch at most N videos, the newest first.")
 @click.option("--since", type=Date(), help="Only videos made on this day or later (2026-04-09; or a time).")
 @click.option("--until", type=Date(), help="Only videos made on this day or before (or before a time).")
 @click.option("--model", metavar="MODEL", help="Only videos of this model, for example veo3.1.")
 @click.option("--assets", type=Assets(), help=f"What to keep of each video. Default: {','.join(ASSET_WORDS)}.")
 @click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Files that download at once. Default: 8.")
+@click.option("--limit-rate", type=Size(), metavar="RATE", help="Bytes a second for all downloads, for example 10M.")
+@click.option(
+    "--max-duration", type=Duration(), metavar="TIME", help="End after this time (2h, 90m), with what is here."
+)
 @click.option("--must-exist", is_flag=True, help="Never make an archive: for a disk that may not be mounted.")
+@click.option("--accept-listing", is_flag=True, help="Believe a list that lacks most videos, or another account's key.")
+@click.option("--report", "report_file", type=FILE, metavar="FILE", help="Write the report of the run, JSON, to FILE.")
+@click.option("--healthcheck", metavar="URL", help="Ping URL/start, and URL at the end, or URL/fail if it is not 0.")
+@click.option("--exec", "hook", metavar="CMD", help="Run CMD once when the run is done; the report comes on its stdin.")
+@click.option("--log-file", type=FILE, metavar="FILE", help="Add dated lines to FILE, one for each file and retry.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", help="Of the log file; json: also of stderr."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; of a dry run, a line for each video.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 @click.option("-v", "--verbose", count=True, help="Print a line for each file; -vv for each step.")
@@ -45,17 +105,28 @@ def sync(
     context: click.Context,
     archive: Path | None,
     config_file: Path | None,
+    account: str | None,
     since: When | None,
     until: When | None,
     limit: int | None,
     model: str | None,
     assets: tuple[str, ...] | None,
     workers: int | None,
+    limit_rate: int | None,
+    max_duration: float | None,
+    report_file: Path | None,
+    healthcheck: str | None,
+    hook: str | None,
+    log_file: Path | None,
+    log_format: Format,
     verbose: int,
     origins: tuple[str, ...],
     *,
+    all_accounts: bool,
     dry_run: bool,
+    full: bool,
     must_exist: bool,
+    accept_listing: bool,
     as_json: bool,
     quiet: bool,
     no_progress: bool,
@@ -65,93 +136,206 @@ def sync(
     ARCHIVE is the folder of the archive. It is made where it is missing or empty. Left out, it is the one of the
     settings, or the archive that the current folder is in.
 
-    Run it again at any time, also after an interruption: what is here is kept, and only the rest is fetched.
+    Run it again at any time, also after an interruption: what is here is kept, and only the rest is fetched. Only the
+    newest pages of the list are read where that is enough; once a week all of them are.
 
     The exit status is 0 only if everything that was asked for is here and verified. 3: some files could not be had;
     4: the key was refused; 5: the list of videos could not be read to its end; 6: the disk; 75: another run is busy.
     """
-    from .progress import watching
+    if dry_run and all_accounts:
+        raise click.UsageError("--dry-run is about one archive: name it, or an --account.", context)
+    if dry_run and (report_file or healthcheck or hook):
+        raise click.UsageError("--dry-run tells nobody: leave out --report, --healthcheck and --exec.", context)
+    from .console import Console
 
-    allowed = config.allow_origins(os.environ, origins)
-    overrides = {"download.assets": assets, "download.workers": workers}
-    loaded = config.load(overrides, config_file=config_file, environ=os.environ)
-    key = find_key(loaded.settings.api, os.environ)
-    if key is None and sys.stdin.isatty() and click.confirm("There is no API key yet. Set it up now?", err=True):
-        context.invoke(init, config_file=config_file, archive=str(archive) if archive else None)
-        loaded = config.load(overrides, config_file=config_file, environ=os.environ)
-        key = find_key(loaded.settings.api, os.environ)
-    if key is None:
-        raise ConfigError(
-            "there is no API key", hint="run `pictory-archiver init`, or put the key into the variable PICTORY_API_KEY"
-        )
-    settings = loaded.settings
-    root = archive_folder(archive, settings)
-    way = Way(must_exist=must_exist)
-    selection = _selection(root, settings, since=since, until=until, limit=limit, model=model)
-    warn((*loaded.warnings, *key.warnings))
+    asked = Asked(
+        archive=archive,
+        config_file=config_file,
+        account=account,
+        all_accounts=all_accounts,
+        overrides={
+            "download.assets": assets,
+            "download.workers": workers,
+            "download.limit_rate": limit_rate,
+            "notify.healthcheck": healthcheck,
+            "notify.exec": hook,
+        },
+        since=since,
+        until=until,
+        limit=limit,
+        model=model,
+        way=Way(full=full, accept_listing=accept_listing, must_exist=must_exist, seconds=max_duration),
+    )
     is_quiet = quiet and not as_json
     # The lines of a dry run show its progress, and would tear the bars.
-    with watching(quiet=quiet, verbosity=verbose, bars=not (no_progress or dry_run), write=message) as observer:
-        if dry_run:
-            tell = (lambda _: None) if is_quiet else click.echo
-            lines, status = _preview(root, settings, key, selection, observer, tell, way=way, as_json=as_json)
-        else:
-            lines, status = _sync(root, settings, key, selection, allowed, observer, way=way, as_json=as_json)
-    if status or not is_quiet:
-        click.echo("\n".join(lines))
+    bars = not (no_progress or dry_run)
+    with Console(quiet=quiet, verbosity=verbose, bars=bars, log_file=log_file, log_format=log_format) as console:
+        try:
+            allowed = config.allow_origins(os.environ, origins)
+            if dry_run:
+                status = _preview(context, asked, console, is_quiet=is_quiet, as_json=as_json)
+            else:
+                status = _sync(context, asked, console, allowed, report_file, is_quiet=is_quiet, as_json=as_json)
+        except ArchiverError as error:
+            console.failed(error)
+            status = error.exit_status
     context.exit(status)
 
 
 def _sync(
-    root: Path,
-    settings: Settings,
-    key: Key,
-    selection: Selection,
+    context: click.Context,
+    asked: Asked,
+    console: Console,
     allowed: frozenset[str],
-    observer: Observer,
+    report_file: Path | None,
     *,
-    way: Way,
+    is_quiet: bool,
     as_json: bool,
-) -> tuple[list[str], int]:
+) -> int:
+    """Runs over every account that is asked for, and has others told what came of it. → exit status"""
+    from .announce import STOPPED, Announcer, Unfinished
+    from .report import in_words, to_print
+
+    chosen = asked.choose()
+    shared = _shared(chosen)
+    for warning in shared.warnings:
+        console.warn(warning)
+    announcer = Announcer(shared.settings, report_file=report_file, all_accounts=asked.all_accounts, warn=console.warn)
+    deadline = None if asked.way.seconds is None else time.monotonic() + asked.way.seconds
+    ends: list[Ended] = []
+    try:
+        for each in chosen:
+            unfinished = Unfinished(each)
+            begin = announcer.begin if not ends else (lambda: None)
+            prepare = partial(_prepare, context, asked, each, console, begin, deadline)
+            try:
+                ends.append(run_one(prepare, allowed, console, unfinished))
+            except Exception as bug:
+                ends.append(unfinished.end(ArchiverError(f"a bug in the program: {type(bug).__name__}")))
+                raise
+            if ends[-1].report.exit_status in STOPPED:
+                break
+    except Exception:
+        announcer.end(ends)
+        raise
+    reports = [end.report for end in ends]
+    status = worst_status(report.exit_status for report in reports)
+    told = [end for end in ends if end.is_summary]
+    if as_json:
+        console.print(json_text(to_print(reports, all_accounts=asked.all_accounts)))
+    elif told and (status or not is_quiet):
+        console.print("\n".join(in_words([end.report for end in told], all_accounts=asked.all_accounts)))
+    announcer.end(ends)
+    return status
+
+
+def _shared(chosen: list[Chosen]) -> config.Loaded:
+    """Settings that all accounts share. Raises the first account's `ConfigError` where none has sound ones."""
+    for each in chosen:
+        if isinstance(each.settings, config.Loaded):
+            return each.settings
+    return chosen[0].loaded
+
+
+def run_one(
+    prepare: Callable[[], Prepared], allowed: frozenset[str], console: Console, unfinished: Unfinished
+) -> Ended:
+    """Makes one archive complete and says what came of it. What ends a run early is told in the report, not raised."""
+    from .announce import Ended
     from .report import summary
     from .running import run_until_signal
     from .sync import sync_archive
+    from .tally import Tally
 
-    report = run_until_signal(
-        sync_archive(
-            root,
-            settings,
-            key,
-            selection=selection,
-            way=way,
-            allowed_origins=allowed,
-            observer=observer,
+    error: ArchiverError
+    try:
+        prepared = prepare()
+        console.began(str(prepared.root), prepared.settings.account)
+        with console.watching() as observer:
+            unfinished.tally = tally = Tally(observer)
+            report = run_until_signal(
+                sync_archive(
+                    prepared.root,
+                    prepared.settings,
+                    prepared.key,
+                    selection=prepared.selection,
+                    way=prepared.way,
+                    allowed_origins=allowed,
+                    observer=tally,
+                )
+            )
+    except ArchiverError as caught:
+        error = caught
+    except (KeyboardInterrupt, click.Abort):
+        error = Stopped(signal.SIGINT)
+    else:
+        console.ended(report.exit_status, report.verdict)
+        return Ended(report, tuple(summary(report)), is_summary=True)
+    console.failed(error)
+    return unfinished.end(error)
+
+
+def _prepare(
+    context: click.Context,
+    asked: Asked,
+    chosen: Chosen,
+    console: Console,
+    begin: Callable[[], None],
+    deadline: float | None,
+) -> Prepared:
+    """The key, the archive and the selection; on a terminal the key is set up where there is none."""
+    begin()
+    loaded = chosen.loaded
+    key = config.key_of(loaded, os.environ)
+    question = "There is no API key yet. Set it up now?"
+    if key is None and not loaded.accounts and sys.stdin.isatty() and click.confirm(question, err=True):
+        archive = str(asked.archive) if asked.archive else None
+        context.invoke(init, config_file=asked.config_file, archive=archive)
+        (chosen,) = asked.choose()
+        loaded = chosen.loaded
+        key = config.key_of(loaded, os.environ)
+    if key is None:
+        raise ConfigError(
+            "there is no API key", hint="run `pictory-archiver init`, or put the key into the variable PICTORY_API_KEY"
         )
-    )
-    return ([json_text(report)] if as_json else summary(report)), report.exit_status
+    root, settings = chosen.root, loaded.settings
+    selection = _selection(root, settings, since=asked.since, until=asked.until, limit=asked.limit, model=asked.model)
+    for warning in key.warnings:
+        console.warn(warning)
+    seconds = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+    return Prepared(root, settings, key, selection, structs.replace(asked.way, seconds=seconds))
 
 
-def _preview(
-    root: Path,
-    settings: Settings,
-    key: Key,
-    selection: Selection,
-    observer: Observer,
-    tell: Callable[[str], None],
-    *,
-    way: Way,
-    as_json: bool,
-) -> tuple[list[str], int]:
+def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet: bool, as_json: bool) -> int:
+    """A dry run. Its lines are data: where they cannot be printed, it failed. → exit status"""
     from .preview import Intended, intended_line, preview_lines, preview_sync
     from .running import run_until_signal
 
-    def tell_of(intended: Intended) -> None:
-        tell(json_text(intended, indent=-1) if as_json else intended_line(intended))
+    def tell(intended: Intended) -> None:
+        if not is_quiet:
+            click.echo(json_text(intended, indent=-1) if as_json else intended_line(intended))
 
-    preview = run_until_signal(
-        preview_sync(root, settings, key, selection=selection, way=way, observer=observer, tell=tell_of)
-    )
-    return ([json_text(preview, indent=-1)] if as_json else preview_lines(preview)), 0
+    (chosen,) = asked.choose()
+    for warning in chosen.loaded.warnings:
+        console.warn(warning)
+    prepared = _prepare(context, asked, chosen, console, lambda: None, None)
+    with console.watching() as observer:
+        preview = run_until_signal(
+            preview_sync(
+                prepared.root,
+                prepared.settings,
+                prepared.key,
+                selection=prepared.selection,
+                way=prepared.way,
+                observer=observer,
+                tell=tell,
+            )
+        )
+    lines = preview_lines(preview)
+    if not is_quiet:
+        click.echo(json_text(preview, indent=-1) if as_json else "\n".join(lines))
+    console.ended(0, lines[-1])
+    return 0
 
 
 def _selection(

@@ -164,13 +164,27 @@ class Web:
             raise Unacceptable(f"more than {self._max_redirects} redirects")
         raise Unacceptable(f"a redirect to {printable(target.host or '?', 80)}")
 
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """The status of the answer to one POST, a redirect too; its body is not read. Raises `WebError`s."""
+        target = _parsed(url)
+        if self._guard is not None:
+            self._guard.check_url(str(target))
+        async with self._request(target, headers, body) as response:
+            return response.status
+
     @contextlib.asynccontextmanager
-    async def _request(self, url: yarl.URL, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _request(
+        self, url: yarl.URL, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A GET, or a POST of the body."""
+        method = "GET" if body is None else "POST"
         proxy = self._proxy_for(url)
         session = self._session(proxied=proxy is not None)
         with _our_errors(self._limits):
             async with asyncio.timeout(self._limits.connect + self._limits.stall):
-                response = await session.get(url, headers=dict(headers), allow_redirects=False, proxy=proxy)
+                response = await session.request(
+                    method, url, headers=dict(headers), data=body, allow_redirects=False, proxy=proxy
+                )
         try:
             yield response
         finally:

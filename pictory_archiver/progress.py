@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Never
 
+from msgspec import Struct
+
 from .events import (
     BytesReceived,
     Event,
@@ -37,6 +39,31 @@ LINE_EVERY_SECONDS = 30.0
 WORTH_A_LINE_SECONDS = 5.0
 
 
+class Progress(Struct, frozen=True):
+    """How far a run is. `bytes` is what arrived; `last`: the listing has ended."""
+
+    listed: int
+    done: int
+    files: int
+    bytes: int
+    failed: int
+    last: bool
+
+
+Render = Callable[[Struct, str], str]
+"""Turns a fact and the words for it into a line."""
+
+
+def plain(fact: Struct, words: str) -> str:  # noqa: ARG001 - a Render
+    """The words alone, for a person who sees them at once."""
+    return words
+
+
+def dated(fact: Struct, words: str) -> str:  # noqa: ARG001 - a Render
+    """The words and the time, UTC."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {words}"
+
+
 class Figures:
     """The figures that matter, kept up to date by events."""
 
@@ -49,6 +76,10 @@ class Figures:
     @property
     def failed(self) -> int:
         return len(self._failed)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.listed, self.done, self.files, self.bytes, self.failed, self.listing_ended)
 
     def update(self, event: Event) -> None:
         match event:
@@ -93,6 +124,13 @@ def log_line(event: Event, verbosity: int) -> str | None:
             return event.name
         case _:
             return None
+
+
+def progress_line(progress: Progress) -> str:
+    """How far a run is, in one line."""
+    listed = f"{count(progress.listed, 'video')} listed" + ("" if progress.last else " so far")
+    files = f"{count(progress.files, 'file')}, {size(progress.bytes)}, {progress.failed:,} failed"
+    return f"{listed}, {progress.done:,} done, {files}"
 
 
 class Bars:
@@ -145,58 +183,59 @@ class Bars:
 
 
 class Lines:
-    """For logs and mails: a dated line every half minute, and what is worth a line of its own."""
+    """For logs and mails: a line every half minute, and what is worth a line of its own."""
 
-    def __init__(self, verbosity: int, write: Callable[[str], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, verbosity: int, write: Callable[[str], None], clock: Callable[[], float], render: Render = dated
+    ) -> None:
         self._verbosity = verbosity
         self._write = write
         self._clock = clock
+        self._render = render
         self._figures = Figures()
         self._last = clock()
 
     def __call__(self, event: Event) -> None:
-        figures = self._figures
-        figures.update(event)
-        line = log_line(event, self._verbosity)
-        if line is not None:
-            self._say(line)
+        self._figures.update(event)
+        words = log_line(event, self._verbosity)
+        if words is not None:
+            self._write(self._render(event, words))
         if self._clock() - self._last >= LINE_EVERY_SECONDS:
             self._last = self._clock()
-            listed = f"{count(figures.listed, 'video')} listed" + ("" if figures.listing_ended else " so far")
-            files = f"{count(figures.files, 'file')}, {size(figures.bytes)}, {figures.failed:,} failed"
-            self._say(f"{listed}, {figures.done:,} done, {files}")
+            progress = self._figures.progress
+            self._write(self._render(progress, progress_line(progress)))
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _say(self, line: str) -> None:
-        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
 
 
 class Problems:
     """With --quiet: warnings only."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], render: Render = plain) -> None:
         self._write = write
+        self._render = render
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned):
-            self._write(f"Warning: {event.message}")
+            self._write(self._render(event, f"Warning: {event.message}"))
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 @contextmanager
-def watching(*, quiet: bool, verbosity: int, bars: bool, write: Callable[[str], None]) -> Iterator[Observer]:
-    """The view that fits: bars only on a terminal that is wanted to have them."""
+def watching(
+    *, quiet: bool, verbosity: int, bars: bool, write: Callable[[str], None], render: Render | None = None
+) -> Iterator[Observer]:
+    """The view that fits: bars only on a terminal that is wanted to have them. `render` makes lines of another form."""
     view: Bars | Lines | Problems
     if quiet:
-        view = Problems(write)
+        view = Problems(write, render or plain)
     elif bars and sys.stderr.isatty():
         view = Bars(verbosity)
     else:
-        view = Lines(verbosity, write, time.monotonic)
+        view = Lines(verbosity, write, time.monotonic, render or dated)
     try:
         yield view
     finally:

@@ -6,14 +6,16 @@ listing reached its end and every file that was asked for is held and verified.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import humanize
 from msgspec import Struct
 
+from .errors import ArchiverError, worst_status
 from .models import Kind, Slot, Status
 from .settings import ASSET_WORDS
-from .text import printable
+from .text import error_line, printable
 
 SHOWN_FAILURES = 20
 KEPT_FAILURES = 1000
@@ -85,6 +87,86 @@ class Report(Struct, frozen=True, kw_only=True):
     accepted_count: int = 0
     lost_input_count: int
     lost_inputs: tuple[FileProblem, ...] = ()
+
+
+def unfinished_report(
+    *,
+    archive: str,
+    account: str,
+    assets: tuple[str, ...],
+    started: str,
+    ended: str,
+    seconds: float,
+    error: ArchiverError,
+) -> Report:
+    """A run that an error ended before it could say what came of it: the figures are those of nothing done."""
+    return Report(
+        archive=archive,
+        account=account,
+        started_at=started,
+        ended_at=ended,
+        seconds=seconds,
+        exit_status=error.exit_status,
+        verdict=error_line(error),
+        error=str(error),
+        hint=error.hint,
+        assets=assets,
+        listing="none",
+        sound=False,
+        pages=0,
+        listed=0,
+        new=0,
+        already_held=0,
+        updated=0,
+        retried=0,
+        videos=0,
+        complete=0,
+        files_stored=0,
+        files_linked=0,
+        bytes_stored=0,
+        bytes_received=0,
+        pending=0,
+        overdue=0,
+        odd_items=0,
+        problem_count=0,
+        lost_input_count=0,
+    )
+
+
+class ReportOfAccounts(Struct, frozen=True, kw_only=True):
+    """Runs over several accounts. `exit_status` is the one that counts of all of theirs."""
+
+    format: Literal["pictory-archiver/report-of-accounts"] = "pictory-archiver/report-of-accounts"
+    version: Literal[1] = 1
+    collection: Literal["videos"] = "videos"
+    exit_status: int
+    verdict: str
+    accounts: tuple[Report, ...]
+
+
+def to_print(reports: Sequence[Report], *, all_accounts: bool) -> Report | ReportOfAccounts:
+    """What is written as JSON."""
+    if not all_accounts:
+        return reports[0]
+    status = worst_status(report.exit_status for report in reports)
+    return ReportOfAccounts(exit_status=status, verdict=_verdict_of_all(reports), accounts=tuple(reports))
+
+
+def in_words(reports: Sequence[Report], *, all_accounts: bool) -> list[str]:
+    """The summaries for a person; of several accounts each under its name, and a verdict on them all."""
+    if not all_accounts:
+        return summary(reports[0])
+    lines = []
+    for report in reports:
+        lines += [f"# {report.account}", *summary(report), ""]
+    return [*lines, _verdict_of_all(reports)]
+
+
+def _verdict_of_all(reports: Sequence[Report]) -> str:
+    lacking = [report.account for report in reports if report.exit_status]
+    if not lacking:
+        return f"{_all(len(reports), 'account')} {_are(len(reports))} complete."
+    return f"Not complete: {', '.join(lacking)} ({len(lacking)} of {count(len(reports), 'account')})."
 
 
 def exit_status(report: Report, error_status: int | None) -> int:

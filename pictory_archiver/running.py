@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Coroutine
+from types import FrameType
 from typing import Any, TypeVar
 
 from .errors import Stopped
@@ -19,31 +21,56 @@ def run_until_signal(work: Coroutine[Any, Any, T]) -> T:
     """The result of the coroutine. SIGINT and SIGTERM cancel it and raise `Stopped`.
 
     The process ends at once with a second signal, and some seconds after the first where a disk or a resolver of
-    names does not come back. Both are as safe as a kill.
+    names does not come back. Both are as safe as a kill. Afterwards the former handlers are in place again.
     """
+    stopping = _Stopping()
+    former = {number: signal.signal(number, stopping.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        result = asyncio.run(stopping.cancelled_by_signal(work))
+    except asyncio.CancelledError:
+        if not stopping.received:
+            raise
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        stopping.calm()
+    if stopping.received:
+        raise Stopped(stopping.received)
+    return result
 
-    async def main() -> T:
-        task = asyncio.ensure_future(work)
-        received: list[int] = []
 
-        def stop(number: int) -> None:
-            if received:
-                os._exit(128 + number)
-            received.append(number)
+class _Stopping:
+    """What a signal does to the task of a run. `received` is the signal's number, 0 before one came."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._impatience: threading.Timer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    async def cancelled_by_signal(self, work: Coroutine[Any, Any, T]) -> T:
+        """The coroutine's result; cancelled once a signal was there."""
+        self._task = task = asyncio.create_task(work)
+        self._loop = asyncio.get_running_loop()
+        if self.received:
             task.cancel()
-            loop.call_later(PATIENCE_SECONDS, os._exit, 128 + number)
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, stop, int(number))
-            except NotImplementedError:  # Windows
-                signal.signal(number, lambda number, _: loop.call_soon_threadsafe(stop, number))
         try:
             return await task
-        except asyncio.CancelledError:
-            if received:
-                raise Stopped(received[0]) from None
-            raise
+        finally:
+            self._loop = None
 
-    return asyncio.run(main())
+    def stop(self, number: int, _frame: FrameType | None) -> None:
+        """The handler. Python runs it between two steps of the main thread: it only leaves word with the loop."""
+        if self.received:
+            os._exit(128 + number)
+        self.received = number
+        self._impatience = threading.Timer(PATIENCE_SECONDS, os._exit, (128 + number,))
+        self._impatience.daemon = True
+        self._impatience.start()
+        if self._loop is not None and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def calm(self) -> None:
+        """The process has come back: nothing needs to end it."""
+        if self._impatience is not None:
+            self._impatience.cancel()

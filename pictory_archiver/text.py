@@ -1,4 +1,4 @@
-"""Foreign text, made fit for one line of a terminal or a log.
+"""Foreign text, made fit for one line of a terminal or a log; an error as such a line.
 
 What could move the cursor, colour the screen, start a new line or turn the reading direction is written out
 visibly (`\\x1b`, `\\u202e`); so are lone surrogates, which no UTF-8 stream can carry. All else stays as it is.
@@ -7,6 +7,8 @@ visibly (`\\x1b`, `\\u202e`); so are lone surrogates, which no UTF-8 stream can 
 from __future__ import annotations
 
 import re
+
+from .errors import ArchiverError, Stopped
 
 ELLIPSIS = "…"
 
@@ -22,6 +24,18 @@ def printable(text: str, limit: int = 200) -> str:
     """`text` as one harmless line of at most `limit` characters; what was cut off shows as `…`."""
     shown = _UNSAFE.sub(_escaped, text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + ELLIPSIS
+
+
+def error_line(error: ArchiverError) -> str:
+    """What ended a command, and what to do next, in one line."""
+    if isinstance(error, Stopped):
+        return f"{str(error).capitalize()}."
+    return f"Error: {what_went_wrong(error)}"
+
+
+def what_went_wrong(error: ArchiverError) -> str:
+    """An error and its hint, as one harmless line."""
+    return printable(str(error), 500) + (f"; {error.hint}" if error.hint else "")
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from pictory_archiver import __version__
 from pictory_archiver.cli import cli
+from pictory_archiver.cli_params import Duration, Size
 from pictory_archiver.simulator import World
 
 from .conftest import Account
@@ -191,8 +192,11 @@ def test_hostile_prompts_cannot_speak_to_the_terminal(account: Account, archive:
 
 
 @posix_only
-@pytest.mark.parametrize("words", ["sync . --dry-run", "sync . --json", "status .", "config show", "--help"])
-def test_a_reader_that_leaves_is_no_crash(account: Account, archive: Path, words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("sync . --dry-run", 0), ("sync . --json", 0), ("status .", 5), ("config show", 0), ("--help", 0)],
+)
+def test_a_reader_that_leaves_is_no_crash(account: Account, archive: Path, words: str, status: int) -> None:
     _, program = account(World(count=5))
     assert program.run("sync", archive, "--limit", "1").status == 0
     process = program.start(*words.replace(".", str(archive)).split())
@@ -201,7 +205,7 @@ def test_a_reader_that_leaves_is_no_crash(account: Account, archive: Path, words
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(TIMEOUT) == 1
+    assert process.wait(TIMEOUT) == status
 
 
 @posix_only
@@ -322,3 +326,30 @@ def test_sync_without_a_key_takes_no_for_an_answer(account: Account, archive: Pa
     assert "Error: there is no API key; run `pictory-archiver init`" in terminal.output
     assert not simulator.requests()
     assert not archive.exists()
+
+
+# --- types of options ---
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *[("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45s", 45), ("1d", 86_400), ("26h", 93_600)],
+        *[("7", 7), ("0.5", 0.5), ("2H", 7200), (" 1d2h3m4s ", 93_784), ("30d", 2_592_000)],
+    ],
+)
+def test_a_length_of_time(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-1", "h", "1m2h", "1.5h", "1e3", "10x", "31d", "721h", "٣h", "nan"])
+def test_no_length_of_time(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Duration().convert(text, None, None)
+
+
+def test_a_size() -> None:
+    assert [Size().convert(text, None, None) for text in ("10M", "64MB", "5")] == [10 * 2**20, 64_000_000, 5]
+    for text in ("", "0", "-5", "x", "2PiB"):
+        with pytest.raises(click.BadParameter):
+            Size().convert(text, None, None)

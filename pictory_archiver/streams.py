@@ -1,0 +1,82 @@
+"""The standard streams, so that nothing that happens to them decides how a command ends.
+
+Both are UTF-8. stderr never raises: who cannot be told is not told. stdout does not mind a reader that leaves
+(`… | head`); where it cannot take data for another reason, a full disk for example, the data is lost, and the command
+learns of it by a `StorageError`, once.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import sys
+from typing import TYPE_CHECKING, cast
+
+from .errors import StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+WINDOWS_READER_GONE = errno.EINVAL if sys.platform == "win32" else None
+
+
+def secure() -> None:
+    """Replaces the standard streams of this process.
+
+    The null device takes the place of one that is closed: else the first file that is opened would take it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            null = open(os.devnull, mode, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123 - for good
+            setattr(sys, name, null)
+            setattr(sys, f"__{name}__", null)
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, _secured(stream, must_arrive=name == "stdout"))
+
+
+def _secured(stream: io.TextIOWrapper, *, must_arrive: bool) -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Steady(stream, must_arrive=must_arrive)),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class _Steady(io.RawIOBase):
+    """The raw end of a stream. After its first failure it takes everything and keeps nothing."""
+
+    def __init__(self, stream: io.TextIOWrapper, *, must_arrive: bool) -> None:
+        self._stream = stream  # it would close its raw end when nobody held it
+        self._raw: io.RawIOBase = getattr(stream.buffer, "raw", None) or cast(io.RawIOBase, stream.buffer)
+        self._must_arrive = must_arrive
+        self._is_gone = False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def isatty(self) -> bool:
+        return self._raw.isatty()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        size = memoryview(data).nbytes
+        if self._is_gone:
+            return size
+        try:
+            while (written := self._raw.write(data)) is None:  # a pipe that does not block and is full
+                select.select([], [self], [])
+        except OSError as error:
+            self._is_gone = True
+            reader_left = isinstance(error, ConnectionError) or error.errno == WINDOWS_READER_GONE
+            if self._must_arrive and not reader_left:
+                reason = os.strerror(error.errno) if error.errno else type(error).__name__
+                raise StorageError(f"standard output cannot be written: {reason}") from None
+            return size
+        return written
