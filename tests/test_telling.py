@@ -31,6 +31,7 @@ from .conftest import Account, Mount
 from .monitor import SECRET, Monitor, monitor
 from .schemas import path_of
 from .support import TIMEOUT, Outcome, Program, check_against_world
+from .test_acceptance_disk import TO_THE_LAST_BYTE
 from .test_interruption import stop, wait_until
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and shells of POSIX")
@@ -130,13 +131,13 @@ def test_every_end_of_a_run_is_reported(account: Account, archive: Path, tmp_pat
 
 def test_a_full_disk_is_reported(account: Account, mount: Mount, tmp_path: Path, watch: Monitor) -> None:
     folder = mount("size=4m")
-    _, program = account(World(count=40, video_bytes=200_000))
+    _, program = account(World(count=40, video_bytes=200_000), program=TO_THE_LAST_BYTE)
     file = tmp_path / "report.json"
     outcome = program.run("sync", folder / "archive", "--report", file, "--healthcheck", watch.url)
     assert outcome.status == 6
     report = report_of(file)
     assert report["exit_status"] == 6
-    assert report["verdict"] == outcome.stderr.splitlines()[-1]
+    assert report["verdict"] == outcome.verdict
     assert report["bytes_stored"] > 0
     assert watch.told == ["start", "fail"]
 
