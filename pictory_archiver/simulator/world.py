@@ -51,8 +51,8 @@ class World:
 
     newest, span: when its videos were made. page_size: items a page. empty_pages: numbers (from 1) of pages that
     come without items but with a key. video_bytes: every MP4 is filled up to this size. signed: URLs carry a
-    signature that is valid for `url_lifetime` seconds by `clock` (seconds since the epoch).
-    cdn_base: the origin of all URLs; a `Simulator` sets it.
+    signature that is valid for `url_lifetime` seconds. clock: what both servers take the time for, in seconds since the
+    epoch. cdn_base: the origin of all URLs; a `Simulator` sets it. `page_size` and `signed` may be changed.
     """
 
     def __init__(
@@ -74,11 +74,13 @@ class World:
             raise ValueError(f"video_bytes: at most {LARGEST_MP4}")
         self.count = count
         self.cdn_base = cdn_base
+        self.page_size = page_size
+        self.signed = signed
+        self.clock = clock
         self._videos = Videos(seed=seed, count=count, newest=newest, span=span)
-        self._page_size = page_size
         self._empty_pages = frozenset(empty_pages)
         self._video_bytes = video_bytes
-        self._signer = Signer(str(seed).encode(), url_lifetime, clock) if signed else None
+        self._signer = Signer(str(seed).encode(), url_lifetime, clock)
         self._partition = f"user#{seed}"
         self._first = 0
         self._unlisted: dict[int, bool] = {}
@@ -124,7 +126,7 @@ class World:
         index, skip = cursor.index, cursor.skip
         while index <= self.count:
             entries = self._entries(index)
-            room = self._page_size - len(items)
+            room = self.page_size - len(items)
             if skip < len(entries) and not room:
                 return Page(cursor.page, items, self._token(Cursor(cursor.page + 1, index, skip)))
             taken = entries[skip : skip + room]
@@ -148,12 +150,12 @@ class World:
 
     def link(self, path: str) -> str:
         """The URL of a path on the CDN, signed where this world signs."""
-        query = f"?{self._signer.sign(path)}" if self._signer else ""
+        query = f"?{self._signer.sign(path)}" if self.signed else ""
         return f"{self.cdn_base}{path}{query}"
 
     def opens(self, path: str, query: dict[str, str]) -> bool:
         """Whether a request for this path is let through: always, in a world without signatures."""
-        return self._signer is None or self._signer.opens(path, query)
+        return not self.signed or self._signer.opens(path, query)
 
     def find(self, path: str) -> Place | None:
         """What a path on the CDN stands for; None for nothing that was ever here."""
@@ -195,9 +197,10 @@ class World:
         """Let these videos be unfinished jobs: not listed, and without files, until `finish_late`."""
         self._unfinished |= {self.index(video) for video in videos}
 
-    def finish_late(self) -> None:
-        """Finish the jobs held back: they turn up in the list with their old `createdDate`."""
-        self._unfinished = frozenset()
+    def finish_late(self, *videos: int | str) -> None:
+        """Finish these jobs held back, or all: they turn up in the list with their old `createdDate`."""
+        finished = {self.index(video) for video in videos} or self._unfinished
+        self._unfinished -= finished
 
     def delete(self, video: int | str, *, keep_files: bool = False) -> None:
         """Take a video out of the list, and its files off the CDN."""
@@ -209,8 +212,10 @@ class World:
         self._changes[index] = {**self._changes.get(index, {}), **fields}
 
     def replace_item(self, video: int | str, raw: Any) -> None:
-        """List `raw` in the place of a video's item."""
+        """List `raw` in the place of a video's item; REMOVED takes that back."""
         self._replaced[self.index(video)] = raw
+        if raw is REMOVED:
+            del self._replaced[self.index(video)]
 
     def insert_item(self, before: int, raw: Any) -> None:
         """List `raw` as one more item before the video with this index; at the end for `count`."""
@@ -223,7 +228,7 @@ class World:
 
     def expire_urls(self) -> None:
         """Make all URLs listed so far answer 403. Those listed from now on work."""
-        if self._signer is None:
+        if not self.signed:
             raise ValueError("only a world with signed=True has URLs that expire")
         self._signer.expire()
 
