@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,8 +170,13 @@ def asset(sidecar: Sidecar, kind: str, index: int | None = None) -> Any:
     return next(each for each in sidecar.assets if each.kind == kind and each.index == index)
 
 
-def check_archive(root: Path, *, key: str = DEFAULT_KEY, partials: bool = False) -> dict[str, tuple[Path, Sidecar]]:
-    """Holds an archive to its format: every promise of every sidecar, no stray file, the key nowhere. → sidecars"""
+def check_archive(
+    root: Path, *, key: str = DEFAULT_KEY, partials: bool = False, leftover: Collection[str] = ()
+) -> dict[str, tuple[Path, Sidecar]]:
+    """Holds an archive to its format: every promise of every sidecar, no stray file, the key nowhere. → sidecars
+
+    `leftover`: names of files that may lie there without a sidecar that names them.
+    """
     import jsonschema
 
     validator = jsonschema.Draft202012Validator(schema())
@@ -193,7 +198,8 @@ def check_archive(root: Path, *, key: str = DEFAULT_KEY, partials: bool = False)
             elif each.status is Status.LINKED:
                 assert each.video_id in found
                 assert isinstance(each.asset, Kind)
-    stray = {name for name in files_of(root) if name not in named and not (partials and ".partial" in name)}
+    stray = {name for name in files_of(root) if name not in named | {*leftover}}
+    stray -= {name for name in stray if partials and ".partial" in name}
     assert not stray, stray
     for path in root.rglob("*"):
         if path.is_file():
