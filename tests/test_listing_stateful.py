@@ -709,7 +709,7 @@ def counted(moments: list[datetime]) -> int:
 def test_any_order_of_events_ends_in_a_complete_archive() -> None:
     fake_clock()
     seen.clear()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Account,
         settings=settings(
             max_examples=int(EXAMPLES or GAMES),
