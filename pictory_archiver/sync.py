@@ -185,7 +185,7 @@ class _Run:
         """The course of this run's listing. Another key has to prove first that it is about the same account."""
         api, shelf = self._shop.api, self._shop.shelf
         bearings = await shelf.ask(take_bearings, shelf.catalogue, self._policy)
-        is_foreign = not self._shop.knows(self._key)
+        is_foreign = not self._shop.archive.knows(self._key)
         if is_foreign and not self._way.accept_listing and (await shelf.ask(shelf.catalogue.count_videos))[0]:
             await meet_a_known_video(api.page, shelf)
         course = Course(
