@@ -181,11 +181,10 @@ def _sync(
         raise
     reports = [end.report for end in ends]
     status = worst_status(report.exit_status for report in reports)
-    told = [end for end in ends if end.is_summary]
     if as_json:
         console.print(json_text(to_print(reports, all_accounts=asked.all_accounts)))
-    elif told and (status or not is_quiet):
-        console.print("\n".join(in_words([end.report for end in told], all_accounts=asked.all_accounts)))
+    elif (asked.all_accounts or ends[0].is_summary) and (status or not is_quiet):
+        console.print("\n".join(in_words(reports, all_accounts=asked.all_accounts)))
     announcer.end(ends)
     return status
 

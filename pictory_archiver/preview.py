@@ -81,14 +81,16 @@ async def preview_sync(
     archive = Archive.open(root) if is_archive(root) else None
     odd = videos = 0
     files: Counter[Kind] = Counter()
-    policy = Policy(
-        wanted=wanted_kinds(settings.download.assets),
-        now=utc_now(),
-        keep_deleted=settings.download.respect_local_deletions,
-        again=way.full,
-    )
     with ExitStack() as stack:
         catalogue = _known(archive, settings, stack)
+        runs = catalogue.logbook.last_runs(1)
+        policy = Policy(
+            wanted=wanted_kinds(settings.download.assets),
+            now=utc_now(),
+            run=runs[0].id + 1 if runs else 1,
+            keep_deleted=settings.download.respect_local_deletions,
+            again=way.full,
+        )
         shelf, store = Shelf(catalogue), Store(root)
         stack.callback(store.close)
         stack.callback(shelf.close)
@@ -107,13 +109,11 @@ async def preview_sync(
             if archive and not archive.knows(key) and not way.accept_listing and catalogue.count_videos()[0]:
                 await meet_a_known_video(api.page, shelf)
             bearings = await shelf.ask(take_bearings, catalogue, policy)
-            runs = await shelf.ask(catalogue.logbook.last_runs, 1)
-            number = runs[0].id + 1 if runs else 1
             course = Course(
                 api.page,
                 observer,
                 bearings,
-                run=number,
+                run=policy.run,
                 now=policy.now,
                 is_filtered=not selection.is_everything,
                 full=way.full or bearings.unfinished is not None,
@@ -130,7 +130,7 @@ async def preview_sync(
                     if videos == selection.limit or selection.ends_before(page.videos):
                         break
         if selection.is_everything and not course.is_full:
-            async for each in planner.plan_due(number):
+            async for each in planner.plan_due():
                 count_in(each)
         return Preview(
             archive=str(root),
@@ -180,9 +180,7 @@ def _slots(planned: Planned, policy: Policy) -> list[Slot]:
     inputs = [
         asset.slot
         for asset in plan.assets
-        if asset.kind in INPUTS
-        and may_be_tried(asset, again=policy.again)
-        and (policy.again or planned.tries[asset.slot].is_due(policy.now))
+        if asset.kind in INPUTS and may_be_tried(asset, again=policy.again) and policy.tries(planned.tries[asset.slot])
     ]
     return [*(task.source.slot for task in plan.tasks), *inputs]
 

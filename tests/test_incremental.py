@@ -143,6 +143,28 @@ def test_an_unsigned_file_that_failed_is_tried_without_listing_down_to_it(accoun
     check_against_world(archive, simulator)
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_link_that_is_denied_at_a_later_try_gets_a_fresh_one_in_the_same_run(
+    account: Account,
+    archive: Path,
+    signed: bool,
+) -> None:
+    preview = Match(kind="preview", video=50)
+    simulator, program = account(
+        World(count=60, page_size=10, signed=signed), [Fault(preview, Answer(403), times=None)]
+    )
+    assert program.run("sync", archive).status == 3
+    with closing(sqlite3.connect(archive / CATALOGUE)) as connection, connection:
+        assert connection.execute("UPDATE assets SET tried = '2026-01-01T00:00:00Z' WHERE tries = 1").rowcount == 1
+    simulator.faults.clear()
+    simulator.faults.add(Fault(preview, Answer(403), times=1))
+    simulator.forget()
+    again = program.run("sync", archive)
+    assert again.status == 0, again
+    assert len(simulator.requests(origin="cdn")) == 2
+    check_against_world(archive, simulator)
+
+
 def test_a_video_in_the_making_is_looked_for_by_every_run(account: Account, archive: Path) -> None:
     from pictory_archiver.simulator import REMOVED
 

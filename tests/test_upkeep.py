@@ -362,6 +362,18 @@ def test_one_account_that_fails_does_not_stop_the_others(studio: tuple[Simulator
     check_against_world(tmp_path / "bad", simulator)
 
 
+def test_an_account_that_cannot_even_begin_is_not_passed_over(
+    studio: tuple[Simulator, Program], tmp_path: Path
+) -> None:
+    simulator, program = studio
+    (tmp_path / "bad").write_text("a file in the way")
+    run = program.run("sync", "--all-accounts")
+    assert run.status == 2
+    assert run.verdict == "Not complete: bad (1 of 2 accounts)."
+    assert f"{tmp_path / 'bad'} is a file, not a folder" in run.stderr
+    check_against_world(tmp_path / "good", simulator)
+
+
 def test_one_account_by_its_name(studio: tuple[Simulator, Program], tmp_path: Path) -> None:
     simulator, program = studio
     assert program.run("sync", "--account", "good").status == 0
