@@ -348,7 +348,7 @@ def test_files_of_a_video_that_vanished_before_they_were_fetched_are_a_loss(acco
     for _ in range(2):
         assert program.run("sync", archive, "--full").status == 3
     assert "gone upstream" in program.run("status", archive).stdout
-    assert program.run("accept", simulator.world.id(3), "--archive", archive).status == 0
+    assert program.run("accept", archive, simulator.world.id(3)).status == 0
     assert program.run("sync", archive).status == 0
     assert program.run("status", archive).status == 0
 

@@ -64,12 +64,12 @@ def test_an_accepted_loss_stays_in_the_ledger_and_no_longer_counts(
 ) -> None:
     simulator, program = lossy
     first, second = simulator.world.id(2), simulator.world.id(5)
-    accepted = lonely(program).run("accept", first, "--archive", archive)
+    accepted = lonely(program).run("accept", archive, first)
     assert (accepted.status, accepted.stdout) == (0, f"Accepted: video, preview of {first}\n")
     assert program.run("sync", archive).status == 3
     assert program.run("status", archive).status == 3
     path = next(archive.rglob(f"*{second}.mp4"))
-    assert lonely(program).run("accept", path.name, "--kind", "thumbnail", "--archive", archive).status == 0
+    assert lonely(program).run("accept", archive, path.name, "--kind", "thumbnail").status == 0
 
     simulator.forget()
     run = program.run("sync", archive)
@@ -100,7 +100,7 @@ def test_an_accepted_file_that_turns_up_at_another_address_is_fetched(
     simulator, program = lossy
     world = simulator.world
     for video in (2, 5):
-        assert program.run("accept", world.id(video), "--archive", archive).status == 0
+        assert program.run("accept", archive, world.id(video)).status == 0
     world.change(5, thumbnailImageUrl=world.link(world.path(4, "thumbnail")))
     assert program.run("sync", archive, "--full").status == 0
     sidecar = check_archive(archive)[world.id(5)][1]
@@ -117,11 +117,12 @@ def test_what_cannot_be_accepted_changes_nothing(lossy: tuple[Simulator, Program
         (["2"], "fits more than one video"),
         ([lost, "nobody"], "the archive knows no video nobody"),
     ):
-        refused = program.run("accept", *names, "--archive", archive)
+        refused = program.run("accept", archive, *names)
         assert (refused.status, said in refused.stderr, refused.stdout) == (2, True, ""), refused
         assert len(refused.stderr.splitlines()) == 1
-    assert program.run("accept", lost, "--kind", "thumbnail", "--archive", archive).status == 2
-    assert program.run("accept", lost, "--archive", archive.parent / "nowhere").status == 6
+    assert program.run("accept", archive, lost, "--kind", "thumbnail").status == 2
+    assert program.run("accept", archive.parent / "nowhere", lost).status == 2  # no archive, so an id
+    assert program.run("accept", archive).status == 2
     assert files_of(archive) == before
 
 
@@ -131,7 +132,7 @@ def test_an_overdue_video_can_be_accepted_and_is_fetched_once_it_is_there(accoun
     url = world.item(3)["url"]
     world.change(3, url=REMOVED)
     assert program.run("sync", archive).status == 3
-    assert program.run("accept", world.id(3), "--archive", archive).status == 0
+    assert program.run("accept", archive, world.id(3)).status == 0
     assert program.run("sync", archive).status == 0
     world.change(3, url=url)
     assert program.run("sync", archive, "--full").status == 0
@@ -178,7 +179,7 @@ def test_reindex_is_refused_beside_a_run_and_where_there_is_no_archive(account: 
     running = program.start("sync", archive)
     while not simulator.requests(origin="api"):
         assert running.poll() is None
-    commands: tuple[tuple[str | Path, ...], ...] = (("reindex", archive), ("accept", "x", "--archive", archive))
+    commands: tuple[tuple[str | Path, ...], ...] = (("reindex", archive), ("accept", archive, "x"))
     for command in commands:
         busy = program.run(*command)
         assert (busy.status, f"process {running.pid} " in busy.stderr) == (75, True)
