@@ -27,6 +27,7 @@ _HOMES = {
     "Settings": "settings",
     "Sidecar": "sidecar",
     "Video": "models",
+    "Way": "way",
     "list_videos": "workshop",
     "sync_archive": "sync",
 }
@@ -42,6 +43,7 @@ __all__ = [
     "Settings",
     "Sidecar",
     "Video",
+    "Way",
     "__version__",
     "list_videos",
     "sync_archive",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .sidecar import Sidecar
     from .sync import sync_archive
+    from .way import Way
     from .workshop import list_videos
 
 

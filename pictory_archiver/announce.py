@@ -36,7 +36,7 @@ class Ended(Struct, frozen=True):
     is_summary: bool = False
 
 
-class Unfinished:
+class Underway:
     """What is known of a run that may end at any moment. `tally` is there once the run is under way."""
 
     def __init__(self, chosen: Chosen) -> None:

@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 from . import disk
 from .errors import ConfigError, StorageError
 from .events import Observer, Warned, silent
+from .key import Key
 from .layout import zone_of
 from .lock import exclusively
 from .sidecar import BrokenSidecar, Sidecar, parse, schema, timestamp
@@ -79,6 +80,14 @@ class Archive:
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise StorageError(f"{path} is damaged: {error}", hint="restore this small file from a backup") from None
         return cls(root.resolve(), marker)
+
+    def knows(self, key: Key) -> bool:
+        """Whether this key is the one that the archive was last made with, or the first one."""
+        return self.marker.key_fingerprint in (None, self.fingerprint(key))
+
+    def fingerprint(self, key: Key) -> str:
+        """What the marker keeps of a key."""
+        return key.fingerprint(bytes.fromhex(self.marker.key_salt))
 
     def sidecars(self) -> Iterator[tuple[PurePosixPath, Sidecar | BrokenSidecar]]:
         """Every sidecar with its path, folder by folder; what is damaged comes as the error that says so."""

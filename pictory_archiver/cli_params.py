@@ -105,6 +105,18 @@ def archive_argument(command: Command) -> Command:
     return click.argument("archive", required=False, type=click.Path(path_type=Path, readable=False))(command)
 
 
+def archive_first(words: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
+    """The archive, where the first word is one, and the other words. Raises `click.UsageError` where none is left."""
+    from .archive import is_archive
+
+    folder = Path(absolute(words[0], Path()))
+    if not (folder.is_dir() and is_archive(folder)):
+        return None, words
+    if not words[1:]:
+        raise click.UsageError("an ID is missing behind the archive.")
+    return folder, words[1:]
+
+
 def archive_folder(named: Path | None, settings: Settings, accounts: Sequence[str] = ()) -> Path:
     """The archive that a command is about: named, of the settings, or the one that the current folder is in.
 

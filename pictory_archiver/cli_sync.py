@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,57 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct, structs
 
 from . import config
-from .cli_accounts import Chosen, account_option, all_accounts_option, chosen_accounts
-from .cli_config import config_option, init
+from .cli_accounts import Chosen, account_option, all_accounts_option
+from .cli_asked import Asked, Prepared, prepare
+from .cli_config import config_option
 from .cli_params import Assets, Date, Duration, Size, When, archive_argument, json_text
-from .errors import ArchiverError, ConfigError, Stopped, worst_status
-from .key import Key
-from .settings import ASSET_WORDS, Settings
+from .errors import ArchiverError, Stopped, worst_status
+from .settings import ASSET_WORDS
 from .way import Way
 
 if TYPE_CHECKING:
-    from .announce import Ended, Unfinished
+    from .announce import Ended, Underway
     from .console import Console
     from .logs import Format
-    from .selection import Selection
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """What the command line asks for, before settings and archive are known."""
-
-    archive: Path | None
-    config_file: Path | None
-    account: str | None
-    all_accounts: bool
-    overrides: dict[str, object]
-    since: When | None
-    until: When | None
-    limit: int | None
-    model: str | None
-    way: Way
-
-    def choose(self) -> list[Chosen]:
-        """What to run over. Raises `ConfigError`."""
-        return chosen_accounts(
-            self.archive,
-            account=self.account,
-            all_accounts=self.all_accounts,
-            config_file=self.config_file,
-            overrides=self.overrides,
-        )
-
-
-class Prepared(Struct, frozen=True):
-    """What one run is made with."""
-
-    root: Path
-    settings: Settings
-    key: Key
-    selection: Selection
-    way: Way
 
 
 FILE = click.Path(path_type=Path, readable=False)
@@ -193,7 +154,7 @@ def _sync(
     as_json: bool,
 ) -> int:
     """Runs over every account that is asked for, and has others told what came of it. → exit status"""
-    from .announce import STOPPED, Announcer, Unfinished
+    from .announce import STOPPED, Announcer, Underway
     from .report import in_words, to_print
 
     chosen = asked.choose()
@@ -205,13 +166,13 @@ def _sync(
     ends: list[Ended] = []
     try:
         for each in chosen:
-            unfinished = Unfinished(each)
+            underway = Underway(each)
             begin = announcer.begin if not ends else (lambda: None)
-            prepare = partial(_prepare, context, asked, each, console, begin, deadline)
+            prepare_it = partial(prepare, context, asked, each, console, begin, deadline)
             try:
-                ends.append(run_one(prepare, allowed, console, unfinished))
+                ends.append(run_one(prepare_it, allowed, console, underway))
             except Exception as bug:
-                ends.append(unfinished.end(ArchiverError(f"a bug in the program: {type(bug).__name__}")))
+                ends.append(underway.end(ArchiverError(f"a bug in the program: {type(bug).__name__}")))
                 raise
             if ends[-1].report.exit_status in STOPPED:
                 break
@@ -220,11 +181,10 @@ def _sync(
         raise
     reports = [end.report for end in ends]
     status = worst_status(report.exit_status for report in reports)
-    told = [end for end in ends if end.is_summary]
     if as_json:
         console.print(json_text(to_print(reports, all_accounts=asked.all_accounts)))
-    elif told and (status or not is_quiet):
-        console.print("\n".join(in_words([end.report for end in told], all_accounts=asked.all_accounts)))
+    elif (asked.all_accounts or ends[0].is_summary) and (status or not is_quiet):
+        console.print("\n".join(in_words(reports, all_accounts=asked.all_accounts)))
     announcer.end(ends)
     return status
 
@@ -237,9 +197,7 @@ def _shared(chosen: list[Chosen]) -> config.Loaded:
     return chosen[0].loaded
 
 
-def run_one(
-    prepare: Callable[[], Prepared], allowed: frozenset[str], console: Console, unfinished: Unfinished
-) -> Ended:
+def run_one(prepare_it: Callable[[], Prepared], allowed: frozenset[str], console: Console, underway: Underway) -> Ended:
     """Makes one archive complete and says what came of it. What ends a run early is told in the report, not raised."""
     from .announce import Ended
     from .report import summary
@@ -249,10 +207,10 @@ def run_one(
 
     error: ArchiverError
     try:
-        prepared = prepare()
+        prepared = prepare_it()
         console.began(str(prepared.root), prepared.settings.account)
         with console.watching() as observer:
-            unfinished.tally = tally = Tally(observer)
+            underway.tally = tally = Tally(observer)
             report = run_until_signal(
                 sync_archive(
                     prepared.root,
@@ -272,38 +230,7 @@ def run_one(
         console.ended(report.exit_status, report.verdict)
         return Ended(report, tuple(summary(report)), is_summary=True)
     console.failed(error)
-    return unfinished.end(error)
-
-
-def _prepare(
-    context: click.Context,
-    asked: Asked,
-    chosen: Chosen,
-    console: Console,
-    begin: Callable[[], None],
-    deadline: float | None,
-) -> Prepared:
-    """The key, the archive and the selection; on a terminal the key is set up where there is none."""
-    begin()
-    loaded = chosen.loaded
-    key = config.key_of(loaded, os.environ)
-    question = "There is no API key yet. Set it up now?"
-    if key is None and not loaded.accounts and sys.stdin.isatty() and click.confirm(question, err=True):
-        archive = str(asked.archive) if asked.archive else None
-        context.invoke(init, config_file=asked.config_file, archive=archive)
-        (chosen,) = asked.choose()
-        loaded = chosen.loaded
-        key = config.key_of(loaded, os.environ)
-    if key is None:
-        raise ConfigError(
-            "there is no API key", hint="run `pictory-archiver init`, or put the key into the variable PICTORY_API_KEY"
-        )
-    root, settings = chosen.root, loaded.settings
-    selection = _selection(root, settings, since=asked.since, until=asked.until, limit=asked.limit, model=asked.model)
-    for warning in key.warnings:
-        console.warn(warning)
-    seconds = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-    return Prepared(root, settings, key, selection, structs.replace(asked.way, seconds=seconds))
+    return underway.end(error)
 
 
 def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet: bool, as_json: bool) -> int:
@@ -318,7 +245,7 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
     (chosen,) = asked.choose()
     for warning in chosen.loaded.warnings:
         console.warn(warning)
-    prepared = _prepare(context, asked, chosen, console, lambda: None, None)
+    prepared = prepare(context, asked, chosen, console, lambda: None, None)
     with console.watching() as observer:
         preview = run_until_signal(
             preview_sync(
@@ -336,27 +263,3 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
         click.echo(json_text(preview, indent=-1) if as_json else "\n".join(lines))
     console.ended(0, lines[-1])
     return 0
-
-
-def _selection(
-    root: Path, settings: Settings, *, since: When | None, until: When | None, limit: int | None, model: str | None
-) -> Selection:
-    """The options as a selection. A bare day is whole, in the time zone of the archive's folders."""
-    from .archive import Archive, is_archive
-    from .layout import zone_of
-    from .selection import Selection
-
-    zone = zone_of(Archive.open(root).marker.time_zone if is_archive(root) else settings.layout.time_zone)
-
-    def moment(when: When | None, *, whole_day: bool) -> datetime.datetime | None:
-        if when is None:
-            return None
-        if isinstance(when, datetime.datetime):
-            return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(datetime.UTC)
-        day = when + datetime.timedelta(days=1) if whole_day else when
-        return datetime.datetime.combine(day, datetime.time(), zone).astimezone(datetime.UTC)
-
-    bounds = moment(since, whole_day=False), moment(until, whole_day=True)
-    if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
-        raise ConfigError("--since is later than --until", hint="swap the two dates")
-    return Selection(limit=limit, since=bounds[0], until=bounds[1], model=model)

@@ -9,19 +9,16 @@ import click
 
 from .cli_accounts import account_option, one_account
 from .cli_config import config_option
-from .cli_params import archive_argument, message
+from .cli_params import archive_argument, archive_first, message
 from .models import Kind
 
 
 @click.command(short_help="Take a loss upstream as known, so that it no longer counts.")
-@click.argument("names", nargs=-1, required=True, metavar="ID…")
-@click.option("--archive", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The archive's folder.")
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] ID…")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice([str(kind) for kind in Kind]), help="Only this file.")
 @config_option
 @account_option
-def accept(
-    names: tuple[str, ...], archive: Path | None, kinds: tuple[str, ...], config_file: Path | None, account: str | None
-) -> None:
+def accept(words: tuple[str, ...], kinds: tuple[str, ...], config_file: Path | None, account: str | None) -> None:
     """Take the loss of a video's files as known.
 
     ID is the id of a video, the beginning of one, or the path of a file of it. The loss stays in the ledger and does
@@ -32,6 +29,7 @@ def accept(
     from .acceptance import accept_losses
     from .text import printable
 
+    archive, names = archive_first(words)
     chosen = one_account(archive, account=account, config_file=config_file)
     now = datetime.datetime.now(datetime.UTC)
     catalogue = chosen.loaded.settings.catalogue

@@ -32,7 +32,6 @@ async def settle_inputs(
     shop: Workshop,
     policy: Policy,
     *,
-    run: int,
     since_run: int,
     live_urls: dict[tuple[str, Slot], str],
     workers: int,
@@ -53,7 +52,7 @@ async def settle_inputs(
         keep_deleted=policy.keep_deleted,
         since_run=since_run,
         again=policy.again,
-        run=run,
+        run=policy.run,
         limit=BATCH_OF_VIDEOS,
     )
     while batch := await shop.shelf.ask(partial(due, after=last)):
@@ -68,7 +67,7 @@ async def settle_inputs(
         except NoRoom as error:
             no_room = error
         for known in batch:
-            await _write(shop, known, settled, policy, run)
+            await _write(shop, known, settled, policy)
         await shop.shelf.flush()
         if no_room:
             raise no_room
@@ -90,8 +89,7 @@ def _is_due(known: Known, asset: Asset, policy: Policy) -> bool:
         return False
     if asset.status is Status.SKIPPED:
         return not (policy.keep_deleted and asset.error == DELETED_HERE)
-    tries = known.tries.get(asset.slot, Tries())
-    return may_be_tried(asset, again=policy.again) and (policy.again or tries.is_due(policy.now))
+    return may_be_tried(asset, again=policy.again) and policy.tries(known.tries.get(asset.slot, Tries()))
 
 
 async def _settle_address(
@@ -166,12 +164,12 @@ def _in_slot(asset: Asset, slot: Slot) -> Asset:
     return msgspec.structs.replace(asset, kind=slot.kind, index=slot.index or None)
 
 
-async def _write(shop: Workshop, known: Known, settled: Settled, policy: Policy, run: int) -> None:
+async def _write(shop: Workshop, known: Known, settled: Settled, policy: Policy) -> None:
     mine = {slot: asset for (video_id, slot), asset in settled.items() if video_id == known.sidecar.id}
     tries = dict(known.tries)
     for slot, asset in mine.items():
         if not asset.held:
-            tries[slot] = tries.get(slot, Tries()).failed(policy.now, run)
+            tries[slot] = tries.get(slot, Tries()).failed(policy.now, policy.run)
             mine[slot] = rejected(asset) if tries[slot].are_over else asset
     known = msgspec.structs.replace(known, tries=tries)
     sidecar = with_assets(known.sidecar, mine, now=utc_now())

@@ -246,7 +246,7 @@ def _ended(run: Run) -> str:
     if run.ended is None:
         return "was stopped before its end, or is still under way"
     told, _, _ = (run.verdict or "").partition(". ")
-    return f"exit {run.exit_status}: {told}"
+    return told if run.exit_status is None else f"exit {run.exit_status}: {told}"
 
 
 def _when(time: str) -> str:

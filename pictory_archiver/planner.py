@@ -32,12 +32,17 @@ Sizes = dict[PurePosixPath, int | None]
 
 class Policy(Struct, frozen=True):
     """What a run wants: which kinds of files; whether files deleted here stay away; whether all is tried `again`,
-    whatever its pauses. `now` is the time of the run's start, UTC."""
+    whatever its pauses. `run` numbers it, `now` is the time of its start, UTC."""
 
     wanted: frozenset[Kind]
     now: datetime
+    run: int = 0
     keep_deleted: bool = False
     again: bool = False
+
+    def tries(self, tries: Tries) -> bool:
+        """Whether a file with these tries is tried: it is due, or with a fresh link once more in the same run."""
+        return self.again or tries.run == self.run or tries.is_due(self.now)
 
 
 class Planned(Struct, frozen=True):
@@ -85,22 +90,22 @@ class Planner:
         recorded = await self._shelf.ask(self._shelf.catalogue.known, [video.id for video in videos])
         return await self._plan(videos, recorded, is_listed=True)
 
-    async def plan_due(self, run: int) -> AsyncIterator[Planned]:
+    async def plan_due(self) -> AsyncIterator[Planned]:
         """The plans for what is due, was not tried in this run, and can be had without listing it again."""
         after = ""
-        while batch := await self._shelf.ask(self._due, run, after):
+        while batch := await self._shelf.ask(self._due, after):
             after = batch[-1].sidecar.id
             videos = [video_of(known.sidecar.id, known.sidecar.video) for known in batch]
             for planned in await self._plan(videos, {known.sidecar.id: known for known in batch}, is_listed=False):
                 yield planned
 
-    def _due(self, run: int, after: str) -> list[Known]:
+    def _due(self, after: str) -> list[Known]:
         policy = self._policy
         return self._shelf.catalogue.due_by_address(
             policy.wanted,
             timestamp(policy.now),
             keep_deleted=policy.keep_deleted,
-            run=run,
+            run=policy.run,
             after=after,
             limit=BATCH_OF_DUE,
         )
@@ -146,7 +151,7 @@ class Planner:
                 for asset in known.sidecar.assets
                 if asset.error == DELETED_HERE or (asset.slot in lost and _is_deleted(known, asset, sizes))
             )
-        paused = {slot for slot, tries in known.tries.items() if not (policy.again or tries.is_due(policy.now))}
+        paused = {slot for slot, tries in known.tries.items() if not policy.tries(tries)}
         accepted = {asset.slot for asset in known.sidecar.assets if str(asset.slot) in known.sidecar.accepted}
         signed = {slot for slot, tries in known.tries.items() if tries.signed}
         return Circumstances(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from . import disk
 from .archive import Archive, is_archive, refuse_missing, refuse_other_folders
 from .catalogue import Catalogue
-from .course import Course, take_bearings
+from .course import Course, meet_a_known_video, take_bearings
 from .events import Observer
 from .key import Key
 from .models import INPUTS, Kind, Slot
@@ -77,19 +77,24 @@ async def preview_sync(
     """
     if way.must_exist:
         refuse_missing(root)
+    refuse_other_folders(root)
+    archive = Archive.open(root) if is_archive(root) else None
     odd = videos = 0
     files: Counter[Kind] = Counter()
-    policy = Policy(
-        wanted=wanted_kinds(settings.download.assets),
-        now=utc_now(),
-        keep_deleted=settings.download.respect_local_deletions,
-        again=way.full,
-    )
     with ExitStack() as stack:
-        catalogue, zone = _known(root, settings, stack)
+        catalogue = _known(archive, settings, stack)
+        runs = catalogue.logbook.last_runs(1)
+        policy = Policy(
+            wanted=wanted_kinds(settings.download.assets),
+            now=utc_now(),
+            run=runs[0].id + 1 if runs else 1,
+            keep_deleted=settings.download.respect_local_deletions,
+            again=way.full,
+        )
         shelf, store = Shelf(catalogue), Store(root)
         stack.callback(store.close)
         stack.callback(shelf.close)
+        zone = archive.marker.time_zone if archive else settings.layout.time_zone
         planner = Planner(shelf, store, settings.layout, policy, account=settings.account, zone=zone)
 
         def count_in(each: Planned) -> None:
@@ -101,12 +106,14 @@ async def preview_sync(
                 tell(_intended(each, slots))
 
         async with connected_api(settings, key, Retrier(settings.retry, observer)) as api:
+            if archive and not archive.knows(key) and not way.accept_listing and catalogue.count_videos()[0]:
+                await meet_a_known_video(api.page, shelf)
             bearings = await shelf.ask(take_bearings, catalogue, policy)
             course = Course(
                 api.page,
                 observer,
                 bearings,
-                run=1,
+                run=policy.run,
                 now=policy.now,
                 is_filtered=not selection.is_everything,
                 full=way.full or bearings.unfinished is not None,
@@ -123,7 +130,7 @@ async def preview_sync(
                     if videos == selection.limit or selection.ends_before(page.videos):
                         break
         if selection.is_everything and not course.is_full:
-            async for each in planner.plan_due(run=1):
+            async for each in planner.plan_due():
                 count_in(each)
         return Preview(
             archive=str(root),
@@ -159,20 +166,22 @@ def preview_lines(preview: Preview) -> list[str]:
     ]
 
 
-def _known(root: Path, settings: Settings, stack: ExitStack) -> tuple[Catalogue, str]:
-    """What is known already, and the time zone of the folders; of an archive yet to be made nothing is known."""
-    if is_archive(root):
-        archive = Archive.open(root)
-        return stack.enter_context(for_reading(archive, settings.catalogue)), archive.marker.time_zone
-    refuse_other_folders(root)
+def _known(archive: Archive | None, settings: Settings, stack: ExitStack) -> Catalogue:
+    """What is known already: nothing, of an archive yet to be made."""
+    if archive is not None:
+        return stack.enter_context(for_reading(archive, settings.catalogue))
     catalogue = Catalogue.in_memory()
     stack.callback(catalogue.close)
-    return catalogue, settings.layout.time_zone
+    return catalogue
 
 
 def _slots(planned: Planned, policy: Policy) -> list[Slot]:
     plan = planned.plan
-    inputs = [asset.slot for asset in plan.assets if asset.kind in INPUTS and may_be_tried(asset, again=policy.again)]
+    inputs = [
+        asset.slot
+        for asset in plan.assets
+        if asset.kind in INPUTS and may_be_tried(asset, again=policy.again) and policy.tries(planned.tries[asset.slot])
+    ]
     return [*(task.source.slot for task in plan.tasks), *inputs]
 
 

@@ -215,7 +215,7 @@ def summary(report: Report) -> list[str]:
     if report.error or report.time_up:
         is_listing = report.exit_status in (4, 5)
         end = f" ({'the listing was not read to its end' if is_listing else 'the run ended early'})"
-    if report.sound and report.listing == "incremental":
+    elif report.listing == "incremental" and report.videos > report.listed:
         end = f", the newest of {report.videos:,}: the others are known"
     lines = [
         f"Listed        {count(report.listed, 'video')} on {count(report.pages, 'page')}{end}",

@@ -107,6 +107,7 @@ class _Run:
         self._policy = Policy(
             wanted=self._wanted,
             now=tally.started,
+            run=number,
             keep_deleted=settings.download.respect_local_deletions,
             again=way.full,
         )
@@ -158,11 +159,11 @@ class _Run:
                 await self._crawl(course, pool)
             except (ListingError, KeyRefused) as error:  # what was listed before goes on
                 self._error = error
-        async with self._pool() as pool:
-            await self._revisit_denied(pool)
         if self._selection.is_everything and not self._error:
             async with self._pool() as pool:
                 await self._fetch_due(pool)
+        async with self._pool() as pool:
+            await self._revisit_denied(pool)
         await self._settle_inputs()
         if not self._error and not self._stopped_early:
             await self._shop.shelf.flush()
@@ -185,7 +186,7 @@ class _Run:
         """The course of this run's listing. Another key has to prove first that it is about the same account."""
         api, shelf = self._shop.api, self._shop.shelf
         bearings = await shelf.ask(take_bearings, shelf.catalogue, self._policy)
-        is_foreign = not self._shop.knows(self._key)
+        is_foreign = not self._shop.archive.knows(self._key)
         if is_foreign and not self._way.accept_listing and (await shelf.ask(shelf.catalogue.count_videos))[0]:
             await meet_a_known_video(api.page, shelf)
         course = Course(
@@ -351,7 +352,7 @@ class _Run:
     async def _fetch_due(self, pool: Pool) -> None:
         """Tries what is due, was not listed in this run, and needs no listing: its address is good without."""
         await self._shop.shelf.flush()
-        async for planned in self._planner.plan_due(self._number):
+        async for planned in self._planner.plan_due():
             await self._take(pool, planned, Leg(None))
 
     async def _settle_inputs(self) -> None:
@@ -362,7 +363,6 @@ class _Run:
         self._tally.linked = await settle_inputs(
             self._shop,
             self._policy,
-            run=self._number,
             since_run=0 if self._selection.is_everything else self._number,
             live_urls=self._live_urls,
             workers=self._workers,

@@ -50,10 +50,6 @@ class Workshop(msgspec.Struct, frozen=True):
     api: PictoryApi
     downloader: Downloader
 
-    def knows(self, key: Key) -> bool:
-        """Whether this key is the one that the archive was last made with, or the first one."""
-        return self.archive.marker.key_fingerprint in (None, self._fingerprint(key))
-
     async def remember_first_key(self, key: Key) -> None:
         """Writes the salted fingerprint of the first key that worked into the marker."""
         if self.archive.marker.key_fingerprint is None:
@@ -61,13 +57,10 @@ class Workshop(msgspec.Struct, frozen=True):
 
     async def remember_key(self, key: Key) -> None:
         """Writes the salted fingerprint of a key into the marker, where it is another one than before."""
-        fingerprint = self._fingerprint(key)
+        fingerprint = self.archive.fingerprint(key)
         if self.archive.marker.key_fingerprint != fingerprint:
             self.archive.marker = msgspec.structs.replace(self.archive.marker, key_fingerprint=fingerprint)
             await self.store.write(MARKER, render_marker(self.archive.marker))
-
-    def _fingerprint(self, key: Key) -> str:
-        return key.fingerprint(bytes.fromhex(self.archive.marker.key_salt))
 
     async def write_sidecar(self, known: Known, sidecar: Sidecar) -> None:
         """Writes the sidecar of a video whose files are in place, and has the catalogue follow."""

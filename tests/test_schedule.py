@@ -169,18 +169,22 @@ def test_the_very_line_makes_an_archive_complete_in_silence(account: Account, tm
 
     line = scheduled(program, "cron", "--config", config, "--at", "5:07").splitlines()[-1]
     assert line.startswith("7 5 * * * ")
-    command = as_cron_runs_it(line.split(" ", 5)[5], "%").replace(" --must-exist", "")
+    command = as_cron_runs_it(line.split(" ", 5)[5], "%")
     bare = {"HOME": str(home), "LOGNAME": "ana", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
     origins = f"PICTORY_ARCHIVER_ALLOW_ORIGINS='{' '.join(simulator.origins)}'"
+
+    def run_at_night() -> tuple[int, bytes, bytes]:
+        words = ["/bin/sh", "-c", f"{origins} {command}"]
+        done = subprocess.run(words, env=bare, capture_output=True, timeout=TIMEOUT, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    unmounted = run_at_night()
+    assert (unmounted[0], unmounted[1], b"is the disk mounted?" in unmounted[2]) == (6, b"", True)
+    assert not archive.exists()
+    assert program.run("sync", archive).status == 0
+    simulator.world.add(2)
     for _ in range(2):
-        night_run = subprocess.run(
-            ["/bin/sh", "-c", f"{origins} {command}"],
-            env=bare,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-        assert (night_run.returncode, night_run.stdout, night_run.stderr) == (0, b"", b"")
+        assert run_at_night() == (0, b"", b"")
     check_against_world(archive, simulator)
 
 
