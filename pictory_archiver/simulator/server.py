@@ -9,7 +9,6 @@ from asyncio import StreamReader, StreamWriter
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from email.utils import formatdate
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self
@@ -164,8 +163,6 @@ class Simulator:
         request = origin.recognise(request)
         action = self.faults.take(request)
         reply = action.apply(Scene(request, origin)) if action else origin.answer(request)
-        if "Date" in reply.headers:
-            reply = replace(reply, headers={**reply.headers, "Date": formatdate(self.world.clock(), usegmt=True)})
         exchange = Exchange(request, reply.status)
         with self._logging:
             self._exchanges.append(exchange)
