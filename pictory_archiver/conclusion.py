@@ -12,7 +12,7 @@ from .course import Course
 from .errors import ArchiverError, StorageError
 from .ledger import find_unheld
 from .logbook import Listing, Run
-from .models import Kind, OddItem
+from .models import Kind
 from .readme import render_readme
 from .report import Report, exit_status, verdict
 from .settings import Settings
@@ -32,7 +32,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
     is_sound: bool
     selection: str | None
     wanted: frozenset[Kind]
-    odd: tuple[OddItem, ...]
 
 
 async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Outcome) -> Report:
@@ -50,8 +49,9 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
     absent, gone = await shop.shelf.ask(catalogue.count_unlisted)
     last_full = await shop.shelf.ask(lambda: catalogue.logbook.last_listing(sound=True, full=True))
     odd_items = tally.odd_items
-    if is_whole and course and not course.is_full and last_full:
-        odd_items += await shop.shelf.ask(catalogue.logbook.count_odd_items, last_full.first_run)
+    since = course.first_run if course and course.is_full else last_full.first_run if last_full else None
+    if is_whole and since is not None:
+        odd_items = max(odd_items, await shop.shelf.ask(catalogue.logbook.count_odd_items, since))
     report = Report(
         archive=str(shop.archive.root),
         account=settings.account,
@@ -98,7 +98,7 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
 async def note_stop(shop: Workshop, tally: Tally, run: int) -> None:
     """Remembers that a run was stopped by a signal."""
     stopped = Run(run, timestamp(tally.started), timestamp(utc_now()), None, "stopped by a signal")
-    await shop.shelf.ask(shop.shelf.catalogue.logbook.end_run, stopped, None, ())
+    await shop.shelf.ask(shop.shelf.catalogue.logbook.end_run, stopped, None)
 
 
 async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Report) -> None:
@@ -124,7 +124,7 @@ async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Re
         exit_status=report.exit_status,
         verdict=report.verdict,
     )
-    await shop.shelf.ask(catalogue.logbook.end_run, run, listing, outcome.odd)
+    await shop.shelf.ask(catalogue.logbook.end_run, run, listing)
     brief = msgspec.structs.replace(report, problems=(), lost_inputs=())
     await shop.store.append(JOURNAL, msgspec.json.encode({"type": "run", **msgspec.to_builtins(brief)}) + b"\n")
     if tally.changed_anything or (tally.pages and not (shop.archive.root / README).exists()):

@@ -62,7 +62,7 @@ class Logbook:
             cursor = self._database.execute("INSERT INTO runs (started) VALUES (?)", (started,))
         return int(cursor.lastrowid or 0)
 
-    def end_run(self, run: Run, listing: Listing | None, odd: Iterable[OddItem]) -> None:
+    def end_run(self, run: Run, listing: Listing | None) -> None:
         """Writes down how a run and its listing ended. A run that is not known is added."""
         with self._database.transaction():
             self._database.execute("INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?)", msgspec.structs.astuple(run))
@@ -70,8 +70,12 @@ class Logbook:
                 self._database.execute(
                     "INSERT OR REPLACE INTO listings VALUES (?,?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(listing)
                 )
+
+    def note_odd_items(self, items: Iterable[OddItem], run: int) -> None:
+        """Writes down items that a page of this run's listing held and that could not be read."""
+        with self._database.transaction():
             self._database.executemany(
-                "INSERT OR REPLACE INTO odd_items VALUES (?,?,?)", [(item.raw, item.problem, run.id) for item in odd]
+                "INSERT OR REPLACE INTO odd_items VALUES (?,?,?)", [(item.raw, item.problem, run) for item in items]
             )
 
     def last_runs(self, count: int) -> list[Run]:

@@ -143,7 +143,7 @@ def fill(catalogue: Catalogue, archive: Archive) -> None:
     catalogue.record(batch.values())
     for number, told in enumerate(_runs_of_journal(archive.root / JOURNAL), start=1):
         run = Run(number, told.started_at, told.ended_at, told.exit_status, told.verdict)
-        catalogue.logbook.end_run(run, None, ())
+        catalogue.logbook.end_run(run, None)
 
 
 class _RunLine(Struct, tag_field="type", tag="run"):

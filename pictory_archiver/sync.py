@@ -27,7 +27,7 @@ from .inputs import settle_inputs
 from .judgement import believe
 from .key import Key
 from .listing import walk
-from .models import INPUTS, Asset, OddItem, Page, Slot, Status
+from .models import INPUTS, Asset, Page, Slot, Status
 from .plan import Origin, compose, rejected, wanted_kinds
 from .planner import Planned, Planner, Policy
 from .pool import Pool
@@ -120,7 +120,7 @@ class _Run:
             zone=shop.archive.marker.time_zone,
         )
         self._course: Course | None = None
-        self._odd: list[OddItem] = []
+        self._kept_odd_items = 0
         self._denied: dict[str, set[Slot]] = {}
         self._live_urls: dict[tuple[str, Slot], str] = {}
         self._fetching = 0
@@ -209,7 +209,7 @@ class _Run:
         async with contextlib.aclosing(course.listing()) as pages:
             async for page in pages:
                 await self._shop.remember_first_key(self._key)
-                self._note_odd(page)
+                await self._note_odd(page)
                 chosen = [video for video in page.videos if self._selection.admits(video)]
                 planned = self._within_limit(await self._planner.plan(chosen))
                 await self._record(course, page, planned)
@@ -218,9 +218,13 @@ class _Run:
                 if self._stopped_early or self._selection.ends_before(page.videos):
                     return
 
-    def _note_odd(self, page: Page) -> None:
+    async def _note_odd(self, page: Page) -> None:
+        """Before the listing goes on: a run that resumes it does not come to this page."""
         self._tally.odd_items += len(page.odd)
-        self._odd += page.odd[: KEPT_ODD_ITEMS - len(self._odd)]
+        odd = page.odd[: KEPT_ODD_ITEMS - self._kept_odd_items]
+        if odd:
+            self._kept_odd_items += len(odd)
+            await self._shop.shelf.ask(self._shop.shelf.catalogue.logbook.note_odd_items, odd, self._number)
 
     def _within_limit(self, planned: list[Planned]) -> list[Planned]:
         """The plans of a page up to the one that goes beyond the limit of videos to fetch."""
@@ -377,7 +381,6 @@ class _Run:
             is_sound=self._is_sound,
             selection=self._selection.words(),
             wanted=self._wanted,
-            odd=tuple(self._odd),
         )
         return await conclude(self._shop, self._settings, self._tally, outcome)
 

@@ -236,7 +236,8 @@ def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> 
         listing(numbers[3], "filtered"),
     ]
     for each in made:
-        log.end_run(Run(each.run, "2026", each.ended, 0, "verdict"), each, [OddItem(f"{each.run}", "not an object")])
+        log.end_run(Run(each.run, "2026", each.ended, 0, "verdict"), each)
+        log.note_odd_items([OddItem(f"{each.run}", "not an object")], each.run)
     assert [run.id for run in log.last_runs(3)] == numbers[:1:-1]
     assert log.last_runs(1) == [Run(numbers[4], "2026-01-05T00:00:00Z", None, None, None)]
     assert log.last_runs(2)[1].verdict == "verdict"
