@@ -1,8 +1,9 @@
 """The course of a listing: where it starts, when it may stop, and what it proves. docs/listing.md has the rule.
 
 An incremental listing goes from the newest video down to what is known. A full one goes to the last page; where it did
-not get there, the next run resumes it: from the page that was not settled to the end, and then from the newest video
-down to what the first part had. One with a filter proves nothing, and moves nothing.
+not get there, the next run within a week resumes it: from the page that was not settled to the end, and then from the
+newest video down to what the first part had, and to what waits for fresh links. One with a filter proves nothing, and
+moves nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def take_bearings(catalogue: Catalogue, policy: Policy) -> Bearings:
     )
     past = Past(
         last=datetime.fromisoformat(last.started) if last else None,
-        last_full=datetime.fromisoformat(last_full.started) if last_full else None,
+        last_full=datetime.fromisoformat(log.began(last_full)) if last_full else None,
         odd_items=bool(last_full and log.count_odd_items(last_full.first_run)),
     )
     return Bearings(past, log.unfinished(), tuple(due))
@@ -90,12 +91,13 @@ class Course:
         self._observer = observer
         self._past = bearings.past
         self._due = set(bearings.due)
+        self._many_due = len(self._due) > listing_rule.MOST_DUE
         self._clock = clock
         self._run = run
         self._legs: deque[Leg] = deque()
         self._unnoted: list[str] = []
         self._is_over = False
-        self._resumes = bearings.unfinished if may_resume and not (full or is_filtered) else None
+        self._resumes = _to_resume(bearings, now) if may_resume and not (full or is_filtered) else None
         self._in_head = False
         why = listing_rule.why_full(bearings.past, now, asked=full, due=len(self._due))
         self.kind: ListingKind = "filtered" if is_filtered else "full" if why or self._resumes else "incremental"
@@ -131,6 +133,7 @@ class Course:
         async for page in walk(self._fetch, silent, token):
             if is_first and (said := self._clock()) is not None:
                 self.started = min(self.started, said)
+                self.began = min(self.began, said)
             is_first = False
             if not self._in_head:
                 self._legs.append(Leg(token))
@@ -157,7 +160,9 @@ class Course:
         odd = bool(page.odd or page.repeated)
         if self._in_head:
             seen = [Sight(_is_of(self.first_run, each), each.plan.video.created) for each in planned]
-            return listing_rule.may_stop(seen, listing_rule.horizon(self.began), odd_items=odd, due=())
+            return not self._many_due and listing_rule.may_stop(
+                seen, listing_rule.horizon(self.began), odd_items=odd, due=due
+            )
         if self.kind != "incremental" or self._past.last is None:
             return False
         seen = [Sight(_is_settled(each), each.plan.video.created) for each in planned]
@@ -187,6 +192,14 @@ class Course:
         if self.kind != "full" or not self._legs or (token := self._legs[0].token) is None:
             return None
         return Unfinished(self.first_run, timestamp(self.began), token)
+
+
+def _to_resume(bearings: Bearings, now: datetime) -> Unfinished | None:
+    """The listing to go on with, unless its first part is too old."""
+    unfinished = bearings.unfinished
+    if unfinished and listing_rule.may_resume(datetime.fromisoformat(unfinished.started), now):
+        return unfinished
+    return None
 
 
 def _is_settled(planned: Planned) -> bool:

@@ -23,8 +23,8 @@ FEW_HELD = 10
 class Past(Struct, frozen=True):
     """What the earlier sound listings of an archive tell. Times are UTC.
 
-    `last` is the start of the newest one, `last_full` that of the newest full one; `odd_items` says that items could
-    not be read since then.
+    `last` is the start of the newest one, `last_full` that of the newest full one, of its first part;
+    `odd_items` says that items could not be read since then.
     """
 
     last: datetime | None = None
@@ -54,6 +54,11 @@ def why_full(past: Past, now: datetime, *, asked: bool, due: int) -> str | None:
     if due > MOST_DUE:
         return "many videos wait for fresh links"
     return None
+
+
+def may_resume(began: datetime, now: datetime) -> bool:
+    """Whether a full listing that an earlier run began is worth its other part: it is to say what is listed now."""
+    return timedelta() <= now - began < FULL_EVERY
 
 
 def horizon(started: datetime) -> datetime:

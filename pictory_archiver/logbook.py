@@ -97,6 +97,12 @@ class Logbook:
         names = [field.name for field in msgspec.structs.fields(Listing)]
         return None if row is None else msgspec.convert(dict(zip(names, row, strict=True)), Listing, strict=False)
 
+    def began(self, listing: Listing) -> str:
+        """When the first part of a listing started that may have been resumed."""
+        with self._database.errors():
+            row = self._database.execute("SELECT started FROM runs WHERE id = ?", (listing.first_run,)).fetchone()
+        return min(listing.started, row[0]) if row else listing.started
+
     def count_odd_items(self, since_run: int) -> int:
         """How many items that could not be read this run and later ones met."""
         with self._database.errors():

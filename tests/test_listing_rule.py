@@ -23,6 +23,7 @@ from pictory_archiver.listing_rule import (
     Sight,
     doubt,
     horizon,
+    may_resume,
     may_stop,
     why_full,
 )
@@ -274,6 +275,14 @@ YESTERDAY = START - DAY
 )
 def test_why_a_listing_is_full(past: Past, asked: bool, due: int, why: str | None) -> None:
     assert why_full(past, START, asked=asked, due=due) == why
+
+
+@pytest.mark.parametrize(
+    ("age", "is_worth_it"),
+    [(timedelta(), True), (DAY, True), (FULL_EVERY - HOUR, True), (FULL_EVERY, False), (-HOUR, False)],
+)
+def test_an_old_listing_is_not_resumed(age: timedelta, is_worth_it: bool) -> None:
+    assert may_resume(START - age, START) is is_worth_it
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from pictory_archiver.archive import CATALOGUE, Archive
 from pictory_archiver.ledger import Ledger, read_ledger
+from pictory_archiver.listing_rule import FULL_EVERY
 from pictory_archiver.models import OUTPUTS, Kind, Status
 from pictory_archiver.plan import LOOK_BACK
 from pictory_archiver.settings import Catalogue as CatalogueSettings
@@ -183,8 +184,8 @@ class Account(RuleBasedStateMachine):
         self.gone_for: Counter[str] = Counter()
         self.proof = Proof()
         self.snapshots: dict[int, tuple[datetime, Upstream]] = {}
-        self.owes_by_run: set[int] = set()
         self.left_by_a_kill = False
+        self.last_full = datetime.min.replace(tzinfo=UTC)
         if begins_well:
             assert self.sync().status == 0
             self.pass_time(timedelta(days=1))
@@ -553,11 +554,14 @@ class Account(RuleBasedStateMachine):
             self.snapshots.setdefault(ledger.runs[0].id, (began, upstream))
         listing = ledger.last_listing
         is_new = listing is not None and ledger.runs and listing.run == ledger.runs[0].id
-        if listing is not None and is_new and listing.sound and listing.run not in self.owes_by_run:
+        if listing is not None and is_new and listing.sound:
             first_began, at_first = self.snapshots.get(listing.first_run, (began, upstream))
             self.take_as_proved(upstream, at_first, first_began, wanted, listing.kind)
             resumed = listing.first_run != listing.run
             tell(f"a listing that is {'resumed' if resumed else listing.kind}")
+            if listing.kind == "full":
+                self.last_full = first_began
+            assert began - self.last_full < FULL_EVERY, "a full listing is overdue"
             if listing.kind == "full" and at_first.odd & upstream.odd:
                 assert outcome is None or outcome.status == 3, "an odd item, and complete"
                 assert ledger.exit_status != 0, "an odd item, and complete"
