@@ -120,3 +120,14 @@ def test_files_that_were_not_asked_for_are_had_though_links_are_signed_by_now(ac
     outcome = program.run("sync", archive)
     assert outcome.status == 0, outcome
     check_against_world(archive, simulator)
+
+
+def test_the_week_counts_from_its_first_part(account: Account, archive: Path) -> None:
+    simulator, program = account(World(count=18, page_size=3))
+    at(program, timedelta())
+    cut_short(program, simulator, archive, signal.SIGTERM)
+    listings = []
+    for days in (5, 6, 8):
+        at(program, timedelta(days=days))
+        listings.append(program.run("sync", archive, "--json").report["listing"])
+    assert listings == ["full", "incremental", "full"]

@@ -267,8 +267,7 @@ class Account(RuleBasedStateMachine):
         self.lacking[video] |= kinds
 
     def give_urls(self, video: str) -> None:
-        for kind in self.lacking.pop(video, ()):
-            self.world.change(video, **{FIELDS[kind]: self.world.link(self.world.path(video, kind))})
+        self.world.restore(video, *(FIELDS[kind] for kind in self.lacking.pop(video, ())))
 
     @rule(number=st.integers(0, 30), kind=st.sampled_from(OUTPUTS))
     def a_url_is_not_there(self, number: int, kind: Kind) -> None:
@@ -301,9 +300,6 @@ class Account(RuleBasedStateMachine):
     def upstream_is_rebuilt(self, page_size: int, signed: bool) -> None:
         self.world.page_size = page_size
         self.world.signed = signed
-        for video, kinds in list(self.lacking.items()):  # fields that were set by hand hold URLs of before
-            self.give_urls(video)
-            self.take_urls(video, kinds)
 
     @precondition(lambda self: self.world.signed)
     @rule()
@@ -365,7 +361,21 @@ class Account(RuleBasedStateMachine):
     def a_run_with_a_filter(self, how: str, number: int) -> None:
         day = f"{self.now() - timedelta(days=3 * number):%Y-%m-%d}"
         value = {"limit": str(number), "since": day, "until": day, "model": MODELS[number % len(MODELS)]}[how]
-        self.sync(f"--{how}", value)
+        upstream = self.upstream()
+        outcome = self.sync(f"--{how}", value)
+        if outcome.status == 0 and how != "limit":
+            self.check_chosen(upstream, how, value)
+
+    def check_chosen(self, upstream: Upstream, how: str, value: str) -> None:
+        """What was asked for is held."""
+        found = self.sidecars()
+        for video, shown in upstream.videos.items():
+            made_on = f"{shown.created:%Y-%m-%d}"
+            is_model = self.world.item(video)["model"] == value
+            if {"since": made_on >= value, "until": made_on <= value, "model": is_model}[how]:
+                for kind in shown.kinds:
+                    if (video, kind) not in self.proof.accepted:
+                        self.check_file(video, kind, *found[video])
 
     @rule(
         how=st.sampled_from(["kill", "kill", "terminate", "time is up"]),

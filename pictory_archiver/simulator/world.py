@@ -212,6 +212,12 @@ class World:
         index = self.index(video)
         self._changes[index] = {**self._changes.get(index, {}), **fields}
 
+    def restore(self, video: int | str, *fields: str) -> None:
+        """Let these fields of a video's item be again what they were before `change`."""
+        index = self.index(video)
+        kept = {name: value for name, value in self._changes.get(index, {}).items() if name not in fields}
+        self._changes[index] = kept
+
     def replace_item(self, video: int | str, raw: Any) -> None:
         """List `raw` in the place of a video's item; REMOVED takes that back."""
         self._replaced[self.index(video)] = raw

@@ -242,6 +242,26 @@ def test_items_can_be_changed_replaced_inserted_and_doubled() -> None:
     assert len(items) == 8
 
 
+def test_what_was_changed_can_be_taken_back() -> None:
+    world = World(count=5, page_size=2)
+    before = listing(world)
+    world.change(1, url=REMOVED, prompt="other")
+    world.replace_item(2, 17)
+    world.hold_back(3, 4)
+    world.restore(1, "url")
+    assert listing(world) == [before[0], before[1] | {"prompt": "other"}, 17]
+    world.finish_late(4)
+    world.restore(1, "prompt")
+    world.replace_item(2, REMOVED)
+    assert listing(world) == [*before[:3], before[4]]
+    world.finish_late()
+    world.page_size = 4
+    assert listing(world) == before
+    assert len(world.page().items) == 4
+    world.signed = True
+    assert "Signature=" in world.item(0)["url"]
+
+
 def test_inserted_items_are_split_over_pages() -> None:
     world = World(count=4, page_size=2)
     for number in range(5):
