@@ -10,35 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from .addresses import is_signed
 from .api import videos_url
-from .catalogue import DamagedCatalogue, Known
+from .catalogue import DamagedCatalogue
 from .conclusion import Outcome, conclude, note_stop
 from .course import Course, Leg, meet_a_known_video, take_bearings
-from .download import Job
 from .errors import ArchiverError, KeyRefused, ListingError, StorageError
-from .events import Observer, PhaseStarted, VideoDone, VideoPlanned, VideosHeld, Warned, silent
+from .events import Observer, PhaseStarted, Warned, silent
 from .inputs import settle_inputs
+from .journey import Journeys
 from .judgement import believe
 from .key import Key
 from .listing import walk
-from .models import INPUTS, Asset, Page, Slot, Status
-from .plan import Origin, compose, rejected, wanted_kinds
+from .models import INPUTS, Page
+from .plan import Origin, wanted_kinds
 from .planner import Planned, Planner, Policy
 from .pool import Pool
 from .report import Report
 from .selection import Selection
 from .settings import Settings
-from .sidecar import Sidecar, say_the_same, timestamp
+from .sidecar import timestamp
 from .tally import Tally
-from .tries import Tries
 from .way import Way
-from .workshop import RELEASE, Workshop, open_workshop, utc_now
+from .workshop import RELEASE, Workshop, open_workshop
 
 WINDOW_PER_WORKER = 2
 KEPT_ODD_ITEMS = 1000
@@ -103,7 +98,6 @@ class _Run:
         self._number = number
         self._wanted = wanted_kinds(settings.download.assets)
         self._workers = settings.download.workers
-        self._origin = Origin(settings.account, videos_url(settings.api), RELEASE)
         self._policy = Policy(
             wanted=self._wanted,
             now=tally.started,
@@ -119,10 +113,10 @@ class _Run:
             account=settings.account,
             zone=shop.archive.marker.time_zone,
         )
+        origin = Origin(settings.account, videos_url(settings.api), RELEASE)
+        self._journeys = Journeys(shop, self._policy, origin, tally)
         self._course: Course | None = None
         self._kept_odd_items = 0
-        self._denied: dict[str, set[Slot]] = {}
-        self._live_urls: dict[tuple[str, Slot], str] = {}
         self._fetching = 0
         self._stopped_early = False
         self._is_sound = False
@@ -214,7 +208,7 @@ class _Run:
                 planned = self._within_limit(await self._planner.plan(chosen))
                 await self._record(course, page, planned)
                 for each in planned:
-                    await self._take(pool, each, course.leg())
+                    await self._journeys.start(pool, each, course.leg())
                 if self._stopped_early or self._selection.ends_before(page.videos):
                     return
 
@@ -241,101 +235,14 @@ class _Run:
         catalogue = self._shop.shelf.catalogue
         changed = [each for each in planned if not each.catalogue_is_true]
         if changed:
-            await self._shop.shelf.ask(catalogue.record, [self._known(each) for each in changed])
+            await self._shop.shelf.ask(catalogue.record, [self._journeys.known(each) for each in changed])
         same, resume_point = course.saw(page, planned), course.resume_point()
         if same or resume_point:
             await self._shop.shelf.ask(catalogue.note, same, self._number, resume_point)
 
-    def _known(self, planned: Planned) -> Known:
-        known = planned.known
-        return Known(
-            place=planned.place,
-            sidecar=planned.before or self._compose(planned, {}),
-            created=planned.plan.video.created,
-            sidecar_bytes=planned.sidecar_bytes,
-            listed_run=self._number if planned.is_listed or not known else known.listed_run,
-            confirmed=known.confirmed if known else None,
-            absent=known.absent if known and not planned.is_listed else None,
-            tries=planned.tries,
-        )
-
-    async def _take(self, pool: Pool, planned: Planned, leg: Leg) -> None:
-        """Starts the journey of a video, where it needs one."""
-        plan, tally = planned.plan, self._tally
-        if plan.unsettled and planned.is_listed:
-            inputs = (source for source in plan.video.sources if source.slot.kind in INPUTS and is_signed(source.url))
-            self._live_urls |= {(plan.video.id, source.slot): source.url for source in inputs}
-        as_it_stands = self._compose(planned, {})
-        if not plan.tasks and _is_true(planned, as_it_stands):
-            if planned.known and planned.tries != planned.known.tries:
-                await self._shop.shelf.add(self._known(planned))
-            tally(VideosHeld(1) if as_it_stands.complete else VideoDone(plan.video.id, complete=False))
-            return
-        if planned.is_new:
-            tally.new += 1
-        elif plan.tasks:
-            tally.retried += 1
-        else:
-            tally.updated += 1
-        tally(VideoPlanned(plan.video.id, len(plan.tasks), plan.reason))
-        leg.unsettled += 1
-        await pool.admit(partial(self._archive_video, pool, planned, leg))
-
-    async def _archive_video(self, pool: Pool, planned: Planned, leg: Leg) -> None:
-        """Fetches the outputs of one video, then writes its sidecar."""
-        plan = planned.plan
-        async with asyncio.TaskGroup() as files:
-            fetching = [
-                files.create_task(
-                    pool.work(
-                        partial(
-                            self._shop.downloader.fetch,
-                            Job(plan.video.id, task.source, planned.place, plan.video.created),
-                        )
-                    )
-                )
-                for task in plan.tasks
-            ]
-        fetched = {task.result().slot: task.result() for task in fetching}
-        denied = {slot for slot, asset in fetched.items() if asset.status is Status.DENIED}
-        if denied:
-            self._denied[plan.video.id] = denied
-        await self._write_sidecar(self._with_tries(planned, fetched), fetched)
-        leg.unsettled -= 1
-
-    def _with_tries(self, planned: Planned, fetched: dict[Slot, Asset]) -> Planned:
-        """Counts the tries that failed; what failed too often is given up from here on."""
-        tries = dict(planned.tries)
-        for slot, asset in fetched.items():
-            if asset.held:
-                tries.pop(slot, None)
-                continue
-            tries[slot] = tries.get(slot, Tries()).failed(self._policy.now, self._number)
-            if tries[slot].are_over:
-                fetched[slot] = rejected(asset)
-        return msgspec.structs.replace(planned, tries=tries)
-
-    async def _write_sidecar(self, planned: Planned, fetched: dict[Slot, Asset]) -> None:
-        sidecar = self._compose(planned, fetched)
-        if not _is_true(planned, sidecar):
-            await self._shop.write_sidecar(self._known(planned), sidecar)
-        else:
-            await self._shop.shelf.add(self._known(planned))
-        self._tally(VideoDone(sidecar.id, sidecar.complete))
-
-    def _compose(self, planned: Planned, fetched: dict[Slot, Asset]) -> Sidecar:
-        return compose(
-            planned.plan,
-            planned.before,
-            fetched,
-            origin=self._origin,
-            now=utc_now(),
-            is_listed=planned.is_listed,
-        )
-
     async def _revisit_denied(self, pool: Pool) -> None:
         """Lists once more, down to the oldest video with a denied file, and tries those with their fresh URLs."""
-        denied, self._denied = self._denied, {}
+        denied = set(self._journeys.denied)
         if not denied or self._error:
             return
         self._tally(PhaseStarted("asking for fresh links, some were denied"))
@@ -344,10 +251,8 @@ class _Run:
             async for page in walk(self._shop.api.page, silent):
                 again = [video for video in page.videos if video.id in denied]
                 for planned in await self._planner.plan(again):
-                    slots = denied.pop(planned.plan.video.id)
-                    tasks = tuple(task for task in planned.plan.tasks if task.source.slot in slots)
-                    narrowed = msgspec.structs.replace(planned, plan=msgspec.structs.replace(planned.plan, tasks=tasks))
-                    await pool.admit(partial(self._archive_video, pool, narrowed, Leg(None)))
+                    denied.remove(planned.plan.video.id)
+                    await self._journeys.start_again(pool, planned)
                 if not denied:
                     return
         except (ListingError, KeyRefused) as error:
@@ -357,7 +262,7 @@ class _Run:
         """Tries what is due, was not listed in this run, and needs no listing: its address is good without."""
         await self._shop.shelf.flush()
         async for planned in self._planner.plan_due():
-            await self._take(pool, planned, Leg(None))
+            await self._journeys.start(pool, planned, Leg(None))
 
     async def _settle_inputs(self) -> None:
         """After a listing that failed the inputs wait: they may be files of videos that it did not come to."""
@@ -368,7 +273,7 @@ class _Run:
             self._shop,
             self._policy,
             since_run=0 if self._selection.is_everything else self._number,
-            live_urls=self._live_urls,
+            live_urls=self._journeys.live_urls,
             workers=self._workers,
         )
 
@@ -383,8 +288,3 @@ class _Run:
             wanted=self._wanted,
         )
         return await conclude(self._shop, self._settings, self._tally, outcome)
-
-
-def _is_true(planned: Planned, sidecar: Sidecar) -> bool:
-    """Whether the sidecar on the disk already says this."""
-    return planned.sidecar_bytes is not None and planned.before is not None and say_the_same(sidecar, planned.before)

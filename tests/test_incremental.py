@@ -143,11 +143,10 @@ def test_an_unsigned_file_that_failed_is_tried_without_listing_down_to_it(accoun
     check_against_world(archive, simulator)
 
 
+@pytest.mark.parametrize("tries", [1, 4])
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_link_that_is_denied_at_a_later_try_gets_a_fresh_one_in_the_same_run(
-    account: Account,
-    archive: Path,
-    signed: bool,
+    account: Account, archive: Path, *, signed: bool, tries: int
 ) -> None:
     preview = Match(kind="preview", video=50)
     simulator, program = account(
@@ -155,13 +154,38 @@ def test_a_link_that_is_denied_at_a_later_try_gets_a_fresh_one_in_the_same_run(
     )
     assert program.run("sync", archive).status == 3
     with closing(sqlite3.connect(archive / CATALOGUE)) as connection, connection:
-        assert connection.execute("UPDATE assets SET tried = '2026-01-01T00:00:00Z' WHERE tries = 1").rowcount == 1
+        changed = connection.execute(
+            "UPDATE assets SET tries = ?, tried = '2026-01-01T00:00:00Z' WHERE tries = 1", [tries]
+        )
+        assert changed.rowcount == 1
     simulator.faults.clear()
     simulator.faults.add(Fault(preview, Answer(403), times=1))
     simulator.forget()
     again = program.run("sync", archive)
     assert again.status == 0, again
     assert len(simulator.requests(origin="cdn")) == 2
+    check_against_world(archive, simulator)
+
+
+def test_a_file_that_failed_in_five_runs_is_given_up_and_tried_once_more_when_asked(
+    account: Account, archive: Path
+) -> None:
+    simulator, program = account(
+        World(count=30, page_size=10), [Fault(Match(kind="preview", video=25), Answer(404), times=None)]
+    )
+    assert program.run("sync", archive).status == 3
+    with closing(sqlite3.connect(archive / CATALOGUE)) as connection, connection:
+        connection.execute("UPDATE assets SET tries = 4, tried = '2026-01-01T00:00:00Z' WHERE tries = 1")
+    given_up = program.run("sync", archive)
+    assert (given_up.status, "`accept` takes a loss as known" in given_up.verdict) == (3, True)
+    assert asset(sidecars(archive)[simulator.world.id(25)][1], "preview").status == "rejected"
+    simulator.forget()
+    assert program.run("sync", archive).status == 3
+    assert not simulator.requests(origin="cdn")
+    assert program.run("sync", archive, "--full").status == 3
+    assert len(simulator.requests(origin="cdn")) == 1
+    simulator.faults.clear()
+    assert program.run("sync", archive, "--full").status == 0
     check_against_world(archive, simulator)
 
 
