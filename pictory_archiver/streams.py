@@ -38,8 +38,10 @@ def secure() -> None:
 
 
 def _secured(stream: io.TextIOWrapper, *, must_arrive: bool) -> io.TextIOWrapper:
+    steady = _Steady(stream, must_arrive=must_arrive)
     return io.TextIOWrapper(
-        io.BufferedWriter(_Steady(stream, must_arrive=must_arrive)),
+        # Unbuffered (PYTHONUNBUFFERED), Python has no buffer at all there.
+        cast(io.BufferedWriter, steady) if stream.write_through else io.BufferedWriter(steady),
         encoding="utf-8",
         errors="backslashreplace",
         line_buffering=stream.line_buffering,
@@ -66,17 +68,18 @@ class _Steady(io.RawIOBase):
         return self._raw.isatty()
 
     def write(self, data: ReadableBuffer, /) -> int:
-        size = memoryview(data).nbytes
-        if self._is_gone:
-            return size
+        left = memoryview(data).cast("B")
+        size = left.nbytes
         try:
-            while (written := self._raw.write(data)) is None:  # a pipe that does not block and is full
-                select.select([], [self], [])
+            while left and not self._is_gone:
+                written = self._raw.write(left)
+                if written is None:  # a pipe that does not block and is full
+                    select.select([], [self], [])
+                left = left[written or 0 :]
         except OSError as error:
             self._is_gone = True
             reader_left = isinstance(error, ConnectionError) or error.errno == WINDOWS_READER_GONE
             if self._must_arrive and not reader_left:
                 reason = os.strerror(error.errno) if error.errno else type(error).__name__
                 raise StorageError(f"standard output cannot be written: {reason}") from None
-            return size
-        return written
+        return size

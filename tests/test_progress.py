@@ -180,9 +180,10 @@ def test_bars_that_are_not_wanted(account: Account, archive: Path) -> None:
 
 
 @posix_only
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("videos", [0, 1])
-def test_bars_of_a_small_account(account: Account, archive: Path, videos: int) -> None:
-    _, program = account(World(count=videos))
+def test_bars_of_a_small_account(account: Account, archive: Path, videos: int, unbuffered: str) -> None:
+    _, program = account(World(count=videos), program={"env": {"PYTHONUNBUFFERED": unbuffered}})
     with Terminal(program.command("sync", archive), program.environment()) as terminal:
         assert terminal.finish() == 0
     assert terminal.lines[0].startswith(f"Listed        {videos} video")
