@@ -13,6 +13,7 @@ ten seconds each), `PICTORY_STATEFUL_STEPS` makes them longer. To find out where
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -62,7 +63,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the clock is mo
 EXAMPLES = os.environ.get("PICTORY_STATEFUL_EXAMPLES")
 STEPS = int(os.environ.get("PICTORY_STATEFUL_STEPS", "12"))
 SHRINK = bool(os.environ.get("PICTORY_STATEFUL_SHRINK"))
-GAMES = 12
+GAMES = 24
 
 FIELDS = {
     Kind.VIDEO: "url",
@@ -145,15 +146,15 @@ class Account(RuleBasedStateMachine):
             self.stack.close()
 
     @initialize(
-        count=st.integers(6, 14),
+        count=st.integers(9, 14),
         page_size=st.integers(3, 5),
         signed=st.booleans(),
         skew=st.sampled_from([0, 0, 0, 3, -1]),
         seed=st.integers(1, 20),
-        begins_well=st.sampled_from([True, True, False]),
+        begins=st.sampled_from(["well", "kill", "terminate", "time is up", "later"]),
     )
-    def an_account(self, count: int, page_size: int, signed: bool, skew: int, seed: int, begins_well: bool) -> None:
-        """`skew`: days that this computer's clock is ahead of the server's."""
+    def an_account(self, count: int, page_size: int, signed: bool, skew: int, seed: int, begins: str) -> None:
+        """`skew`: days that this computer's clock is ahead of the server's. `begins`: how the first run ends."""
         self.skew = timedelta(days=skew)
         self.began = datetime.now(UTC)
         self.world = World(
@@ -176,6 +177,7 @@ class Account(RuleBasedStateMachine):
         self.held_back: list[str] = []
         self.odd: list[str] = []
         self.deleted: set[str] = set()
+        self.deleted_files: set[bytes] = set()
         self.lacking: dict[str, set[Kind]] = defaultdict(set)
         self.failures: dict[tuple[str, Kind], list[datetime]] = defaultdict(list)
         self.lost: dict[str, tuple[bytes, datetime]] = {}
@@ -184,11 +186,14 @@ class Account(RuleBasedStateMachine):
         self.gone_for: Counter[str] = Counter()
         self.proof = Proof()
         self.snapshots: dict[int, tuple[datetime, Upstream]] = {}
-        self.left_by_a_kill = False
+        self.was_cut_short = False
         self.last_full = datetime.min.replace(tzinfo=UTC)
-        if begins_well:
+        self.is_settled = False
+        if begins == "well":
             assert self.sync().status == 0
             self.pass_time(timedelta(days=1))
+        elif begins != "later":
+            self.cut_short(begins, "api", 3)
 
     # --- the clock ---
 
@@ -254,6 +259,7 @@ class Account(RuleBasedStateMachine):
     @rule(number=st.integers(0, 30), keep_files=st.booleans())
     def a_video_is_deleted_upstream(self, number: int, keep_files: bool) -> None:
         if video := self.some(number):
+            self.deleted_files |= self.files_of_cdn()
             self.world.delete(video, keep_files=keep_files)
             self.deleted.add(video)
 
@@ -385,8 +391,10 @@ class Account(RuleBasedStateMachine):
         assets=st.sampled_from([None, None, *SELECTIONS]),
     )
     def a_run_is_cut_short(self, how: str, where: Any, number: int, options: list[str], assets: str | None) -> None:
+        self.cut_short(how, where, (number + 2) // 3 if where == "api" else number, options, assets)
+
+    def cut_short(self, how: str, where: Any, nth: int, options: Iterable[str] = (), assets: str | None = None) -> None:
         """At its n-th page or file, where it has so many."""
-        nth = (number + 2) // 3 if where == "api" else number
         stall = Fault(Match(origin=where), Stall(None), nth=nth, times=None)
         more = ["--max-duration", "1s"] if how == "time is up" else []
         before = self.begin_command()
@@ -401,7 +409,7 @@ class Account(RuleBasedStateMachine):
             time.sleep(0.01)
         stdout, stderr = process.communicate(timeout=TIMEOUT)
         tell(f"cut short: {how}" if process.returncode in (-9, 143) or '"time_up": true' in stdout else "not cut short")
-        self.left_by_a_kill |= process.returncode == -signal.SIGKILL
+        self.was_cut_short = True
         self.note_failures(except_for=stall)
         if process.returncode == -signal.SIGKILL:
             self.after_command(before, None, assets)
@@ -440,6 +448,7 @@ class Account(RuleBasedStateMachine):
             tell("a loss was accepted")
             self.check_disk()
 
+    @precondition(lambda self: not self.is_settled)
     @rule()
     def healed_one_run_makes_it_complete(self) -> None:
         """At once, where no file failed before."""
@@ -447,6 +456,7 @@ class Account(RuleBasedStateMachine):
             return
         self.heal()
         outcome = self.sync()
+        self.is_settled = True
         tell("one run later")
         self.check_explained(outcome)
         for video, shown in self.upstream().videos.items():
@@ -514,7 +524,7 @@ class Account(RuleBasedStateMachine):
 
     def begin_command(self) -> tuple[datetime, Upstream, dict[str, bytes]]:
         """No two commands start in the same second. → the time, upstream, the archive's media"""
-        self.ok = False
+        self.ok = self.is_settled = False
         self.pass_time(timedelta(seconds=2))
         self.clocked()
         self.simulator.forget()
@@ -576,10 +586,10 @@ class Account(RuleBasedStateMachine):
                 assert outcome is None or outcome.status == 3, "an odd item, and complete"
                 assert ledger.exit_status != 0, "an odd item, and complete"
             if listing.kind == "full":
-                self.count_gone(upstream, is_resumed=resumed)
+                self.count_gone(upstream)
         if outcome is not None and outcome.status == 0:
             if outcome.report["sound"]:
-                self.check_owed()
+                self.check_owed(wanted)
                 self.check_wanted(upstream, wanted)
             else:
                 tell("a filtered run that is complete")
@@ -612,15 +622,15 @@ class Account(RuleBasedStateMachine):
                 if have and kind in wanted and (video, kind) not in self.proof.accepted:
                     assert asset(have[1], kind).held, (video, kind)
 
-    def count_gone(self, upstream: Upstream, *, is_resumed: bool) -> None:
-        """A resumed listing may have met a video before it went."""
+    def count_gone(self, upstream: Upstream) -> None:
+        """An item that cannot be read shows no id."""
         for video in self.sidecars():
-            if video in upstream.videos or video in self.odd:
+            if video in upstream.videos:
                 self.gone_for.pop(video, None)
             else:
                 self.gone_for[video] += 1
 
-    def check_owed(self) -> None:
+    def check_owed(self, wanted: Collection[str] = OUTPUTS) -> None:
         """Every file that a sound listing promised is on the disk, byte for byte, but for what was deleted here."""
         found = self.sidecars()
         for video, kinds in self.proof.owed.items():
@@ -630,7 +640,7 @@ class Account(RuleBasedStateMachine):
                 )
                 continue
             path, sidecar = found[video]
-            for kind in kinds:
+            for kind in kinds.intersection(wanted):
                 if (video, kind) not in self.proof.accepted:
                     self.check_file(video, kind, path, sidecar)
 
@@ -672,8 +682,8 @@ class Account(RuleBasedStateMachine):
         back = [name for name in self.lost if name in promised or name.endswith(".json")]
         with self.put_back(back):
             allowed = self.orphans
-            if self.left_by_a_kill:
-                allowed = allowed | self.whole_media()
+            if self.was_cut_short:
+                allowed = allowed | self.left_whole(promised)
             found = check_archive(self.root, partials=True, leftover=allowed)
         for name in back:
             if name.endswith(".json"):
@@ -687,15 +697,18 @@ class Account(RuleBasedStateMachine):
                     tell("a file was rejected")
         return found
 
-    def whole_media(self) -> set[str]:
-        """The names of media files that are as the CDN has, or had, them."""
-        paths = {self.world.id(index) for index in range(-len(self.appeared), self.world.count) if self.exists(index)}
-        return {name for name in self.media() if any(video in name for video in paths)}
+    def files_of_cdn(self) -> set[bytes]:
+        """The digest of every file on the CDN."""
+        return {hashlib.sha256(file.body.read()).digest() for _, file in self.world.files()}
 
-    def exists(self, index: int) -> bool:
-        with contextlib.suppress(KeyError):
-            return bool(self.world.id(index))
-        return False
+    def left_whole(self, promised: set[str]) -> set[str]:
+        """Media without a sidecar, of a run that was cut short: each is one that the CDN has, or had."""
+        left = {name: data for name, data in self.media().items() if name not in promised}
+        if left:
+            known = self.files_of_cdn() | self.deleted_files
+            for name, data in left.items():
+                assert hashlib.sha256(data).digest() in known, name
+        return set(left)
 
     @contextlib.contextmanager
     def put_back(self, names: Iterable[str]) -> Iterator[None]:
