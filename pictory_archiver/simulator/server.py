@@ -9,6 +9,7 @@ from asyncio import StreamReader, StreamWriter
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from email.utils import formatdate
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self
@@ -163,6 +164,8 @@ class Simulator:
         request = origin.recognise(request)
         action = self.faults.take(request)
         reply = action.apply(Scene(request, origin)) if action else origin.answer(request)
+        date = formatdate(self.world.clock(), usegmt=True)
+        reply = replace(reply, headers={"Date": date, **reply.headers})
         exchange = Exchange(request, reply.status)
         with self._logging:
             self._exchanges.append(exchange)

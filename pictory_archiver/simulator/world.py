@@ -50,8 +50,9 @@ class World:
     """A seeded account of `count` videos.
 
     newest, span: when its videos were made. page_size: items a page. empty_pages: numbers (from 1) of pages that
-    come without items but with a key. video_bytes: every MP4 is filled up to this size. signed: URLs carry a
-    signature that is valid for `url_lifetime` seconds by `clock` (seconds since the epoch).
+    come without items but with a key. video_bytes: every MP4 is filled up to this size. clock: what time it is there,
+    in seconds since the epoch; answers are dated by it. signed: URLs carry a signature that is valid for
+    `url_lifetime` seconds.
     cdn_base: the origin of all URLs; a `Simulator` sets it.
     """
 
@@ -73,6 +74,7 @@ class World:
         if video_bytes > LARGEST_MP4:
             raise ValueError(f"video_bytes: at most {LARGEST_MP4}")
         self.count = count
+        self.clock = clock
         self.cdn_base = cdn_base
         self._videos = Videos(seed=seed, count=count, newest=newest, span=span)
         self._page_size = page_size

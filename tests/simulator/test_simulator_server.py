@@ -29,6 +29,7 @@ from pictory_archiver.simulator import (
     Simulator,
     SimulatorThread,
     Stall,
+    Status,
     World,
     run,
 )
@@ -221,6 +222,22 @@ async def test_unknown_objects_are_404_in_xml() -> None:
             assert answer.status == 404
             assert b"<Code>NoSuchKey</Code>" in answer.body
         assert (await fetch(world.item(0)["url"], method="PUT")).status == 405
+
+
+async def test_every_answer_is_dated_by_the_clock_of_the_world() -> None:
+    now = 1_000_000.0
+    world = World(count=2, clock=lambda: now)
+    refused = Fault(Match(origin="cdn"), Status(503), nth=2)
+    async with Simulator(world, [refused]) as simulator:
+        for url in (
+            f"{simulator.api_url}{LISTING}",
+            world.item(0)["url"],
+            world.item(1)["url"],
+            f"{simulator.cdn_origin}/no",
+        ):
+            date = (await fetch(url)).headers["date"]
+            assert parsedate_to_datetime(date).timestamp() == now
+            now += 3600
 
 
 async def test_signed_urls_expire_and_cannot_be_altered() -> None:
