@@ -40,6 +40,7 @@ class Clock:
             "LD_PRELOAD": self._library,
             "FAKETIME": f"{shift:+.3f}",
             "DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else every thread that waits for another one spins
             "NO_FAKE_STAT": "1",
         }
 
