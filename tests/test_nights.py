@@ -626,7 +626,7 @@ def test_a_month_of_nights(month: Month) -> None:
     month.take_stock(before)
     month.check_status(3, month.good_verdict(3), is_figured=False)
     month.night(29)
-    month.good(status=3, pages=2)
+    month.good(status=3)
     month.night(30)
     month.make(1)
     month.good(status=3)
@@ -643,9 +643,9 @@ def test_a_month_of_nights(month: Month) -> None:
 
     # 55: the computer was off for three weeks. The lost file is tried for the last time, and then accepted.
     month.night(55)
-    for days in range(20, 0, -3):
+    for days in range(20, 2, -3):
         month.make(2, ago=timedelta(days=days))
-    assert "given up" in month.good(status=3, full=True, tries={lost})["verdict"]
+    assert "given up" in month.good(status=3, full=True, tries={lost}, touched={world.id(200)})["verdict"]
     accepted = program.run("accept", world.id(200), "--archive", month.archive)
     assert (accepted.status, accepted.stdout) == (0, f"Accepted: preview of {world.id(200)}\n")
     month.accepted = True
@@ -664,3 +664,25 @@ def test_a_month_of_nights(month: Month) -> None:
     assert asset(found[world.id(200)][1], "preview").status == Status.REJECTED
     assert asset(found[world.id(40)][1], "reference", 1).status == Status.REJECTED
     assert found[deleted][1].complete
+
+
+def test_a_listing_that_was_not_believed_is_not_gone_on_with(account: Account, archive: Path) -> None:
+    """One night the API leaps from the first page to the last. What lies between is not lost from sight by that."""
+    world = World(count=350, page_size=PAGE_SIZE)
+    simulator, program = account(world)
+    assert program.run("sync", archive).status == 0
+    token = None
+    for _ in range(5):
+        token = world.page(token).next_key
+    leap = json.dumps({"items": [], "nextPageKey": world.page(token).next_key})
+    simulator.faults.add(fault(Match(origin="api", page=2), RawBody(leap.encode())))
+    outcome = program.run("sync", archive, "--full")
+    assert outcome.status == 5
+    assert "the listing lacks 250 of the 350 videos" in outcome.verdict
+
+    simulator.faults.clear()
+    simulator.forget()
+    report = program.run("sync", archive, "--json").report
+    assert (report["exit_status"], report["sound"], report["not_listed_any_more"]) == (0, True, 0)
+    assert not simulator.requests(origin="cdn")
+    check_against_world(archive, simulator)
