@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -47,7 +48,7 @@ class Clock:
 
 def _library() -> str:
     """Where libfaketime is, as its own command says. The command itself would stand between a test and a signal."""
-    program = shutil.which("faketime")
+    program = shutil.which("faketime") if sys.platform == "linux" else None
     required(program, "faketime, to move the clock")
     told = subprocess.run(
         [str(program), "-f", "+0", "printenv", "LD_PRELOAD"],

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -39,12 +37,13 @@ from pictory_archiver.simulator import Status as HttpStatus
 from .clock import Clock
 from .conftest import Account
 from .support import FAST, TIMEOUT, Outcome, Program, asset, check_against_world, check_archive, sidecars
+from .test_interruption import wait_until
 
 PAGE_SIZE = 50
 LOOK_BACK = timedelta(days=2)
 FIRST_NIGHT = datetime(2026, 3, 1, 3, 10, 15, tzinfo=UTC)
 DIARY = {str(CATALOGUE), str(JOURNAL), str(LOCK)}
-"""What a run may always write: its record, and its lock."""
+"""What every run may write: its record, and its lock."""
 
 API = Match(origin="api")
 
@@ -69,14 +68,6 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
         for path in root.rglob("*")
         if path.is_file() and (name := path.relative_to(root).as_posix()) not in DIARY
     }
-
-
-def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Month:
@@ -107,13 +98,12 @@ class Month:
 
     # What happens in the world
 
-    def night(self, number: int) -> datetime:
+    def night(self, number: int) -> None:
         """It becomes this night; a job begins some minutes earlier or later than in the night before."""
         self.clock.set(FIRST_NIGHT + timedelta(days=number - 1, minutes=number * 7 % 20))
         self.program.env = self.clock.environment()
         self.simulator.faults.clear()
         self.simulator.faults.add(*self.permanent)
-        return self.clock.now
 
     def make(self, number: int = 1, *, ago: timedelta = timedelta(hours=6)) -> list[str]:
         """New videos, the last of them made so long ago; their ids, newest first."""
@@ -583,7 +573,7 @@ def test_a_month_of_nights(month: Month) -> None:
     (video,) = month.make(1)
     month.simulator.faults.add(fault(Match(path=world.path(video, "video")), Stall()))
     report = month.bad(
-        "--max-duration", "2s", status=3, status_after=3, listing="incremental", heard_of=month.ids(), why="time was up"
+        "--max-duration", "5s", status=3, status_after=3, listing="incremental", heard_of=month.ids(), why="time was up"
     )
     assert report["time_up"]
 
