@@ -136,6 +136,11 @@ class Catalogue:
             if unfinished is not None:
                 self.logbook.keep_unfinished(unfinished)
 
+    def forget_unfinished(self) -> None:
+        """Has the next listing begin anew."""
+        with self._database.transaction():
+            self.logbook.keep_unfinished(None)
+
     def stored_under(self, address: str) -> tuple[str, Kind, int] | None:
         """The stored file that came from this address: video id, kind and index; an output where there is one."""
         with self._database.errors():

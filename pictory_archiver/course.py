@@ -182,6 +182,10 @@ class Course:
         """For an incremental listing that turned out a full one: what else it held."""
         return self._unnoted
 
+    def abandon(self) -> None:
+        """Lets no other run go on with this listing: it was not believed."""
+        self._legs.clear()
+
     def resume_point(self) -> Unfinished | None:
         """Where another run goes on with a full listing; None where it starts anew, or the listing is no full one.
 

@@ -17,7 +17,8 @@ BATCH_OF_GONE = 200
 async def believe(shop: Workshop, course: Course, run: int, key: Key, *, accept: bool) -> None:
     """Marks what a listing proves that came to its end or might stop.
 
-    Raises `ListingError` for a full one that cannot be true, and then marks nothing; `accept` takes it for true.
+    Raises `ListingError` for a full one that cannot be true: nothing is marked then, and no run goes on with it.
+    `accept` takes it for true.
     """
     if course.kind == "filtered":
         return
@@ -28,6 +29,8 @@ async def believe(shop: Workshop, course: Course, run: int, key: Key, *, accept:
         held, lacking = await ask(catalogue.count_lacking, course.first_run)
         problem = doubt(held=held, lacking=lacking, listed=course.listed)
         if problem and not accept:
+            course.abandon()
+            await ask(catalogue.forget_unfinished)
             raise ListingError(
                 problem,
                 hint="is it the right key? What is here is kept as it is. If it is meant so: sync --accept-listing",
