@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from .archive import JOURNAL, README
 from .course import Course
-from .errors import ArchiverError, StorageError
+from .errors import ArchiverError, KeyRefused, ListingError, StorageError
 from .ledger import find_unheld
 from .logbook import Listing, Run
 from .models import Kind
@@ -102,21 +102,8 @@ async def note_stop(shop: Workshop, tally: Tally, run: int) -> None:
 
 
 async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Report) -> None:
-    catalogue, course = shop.shelf.catalogue, outcome.course
-    listing = None
-    if course is not None:
-        listing = Listing(
-            run=outcome.run,
-            first_run=course.first_run,
-            started=timestamp(course.started),
-            ended=report.ended_at,
-            kind="full" if course.is_full else course.kind,
-            sound=report.sound,
-            pages=report.pages,
-            videos=report.listed,
-            odd_items=report.odd_items,
-            error=report.error,
-        )
+    catalogue = shop.shelf.catalogue
+    listing = _listing(outcome, report)
     run = Run(
         id=outcome.run,
         started=report.started_at,
@@ -138,3 +125,23 @@ async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Re
             time_zone=shop.archive.marker.time_zone,
         )
         await shop.store.write(README, text)
+
+
+def _listing(outcome: Outcome, report: Report) -> Listing | None:
+    """How the listing ended; None for a run that had no time for one. A disk that failed is no fault of the listing."""
+    course, error = outcome.course, outcome.error
+    failed = isinstance(error, ListingError | KeyRefused)
+    if course is None and not failed:
+        return None
+    return Listing(
+        run=outcome.run,
+        first_run=course.first_run if course else outcome.run,
+        started=timestamp(course.started) if course else report.started_at,
+        ended=report.ended_at,
+        kind="full" if course is None or course.is_full else course.kind,
+        sound=report.sound,
+        pages=report.pages,
+        videos=report.listed,
+        odd_items=report.odd_items,
+        error=report.error if failed else None,
+    )

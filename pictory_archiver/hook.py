@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from types import FrameType
+from typing import Any
 
 from .errors import Stopped
 from .key import mask
@@ -29,6 +32,17 @@ def run_hook(
     taken out of there. What it prints goes to our stderr. After `seconds` it is killed, with its children where the
     system knows process groups. Raises `Stopped` where a signal comes, which the command gets, too.
     """
+    stopping = _Stopping()
+    with stopping:
+        warning = _run(command, facts, report, seconds, stopping)
+    if stopping.received:
+        raise Stopped(stopping.received)
+    return warning
+
+
+def _run(
+    command: str | tuple[str, ...], facts: Mapping[str, str], report: bytes, seconds: float, stopping: _Stopping
+) -> str | None:
     try:
         words = command_words(command)
         process = subprocess.Popen(  # noqa: S603 - the user's own command, started without a shell
@@ -44,7 +58,11 @@ def run_hook(
     except ValueError as error:
         return f"the command {mask(str(command))} could not be started: {error}"
     with process:
-        return _outcome(process, words[0], report, seconds)
+        stopping.watch(process)
+        warning = _outcome(process, words[0], report, seconds)
+    if stopping.received:
+        _send(process, KILL)  # its children that are left
+    return warning
 
 
 def _outcome(process: subprocess.Popen[bytes], program: str, report: bytes, seconds: float) -> str | None:
@@ -53,12 +71,6 @@ def _outcome(process: subprocess.Popen[bytes], program: str, report: bytes, seco
     except subprocess.TimeoutExpired:
         _send(process, KILL)
         return f"the command {mask(program)} was killed: it took more than {seconds:,.0f} seconds"
-    except KeyboardInterrupt:
-        _end(process, signal.SIGINT)
-        raise Stopped(signal.SIGINT) from None
-    except Stopped as stop:
-        _end(process, stop.exit_status - 128)
-        raise
     if process.returncode > 0:
         return f"the command {mask(program)} failed with exit status {process.returncode}"
     return f"the command {mask(program)} was ended by signal {-process.returncode}" if process.returncode else None
@@ -72,12 +84,42 @@ def _environment(facts: Mapping[str, str]) -> dict[str, str]:
     return inherited | {FACT_PREFIX + name.upper(): value for name, value in facts.items()}
 
 
-def _end(process: subprocess.Popen[bytes], number: int) -> None:
-    """Passes a signal on, and kills what is left of it soon after."""
-    _send(process, number)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_SECONDS)
-    _send(process, KILL)
+class _Stopping:
+    """What a signal does while the command runs: it is passed on, and what is left soon after is killed. `received` is
+    its number, 0 before one came. A handler that raised could lose the command at the very moment when it starts."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._former: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        self._former = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """The command is there; a signal may have come before it."""
+        self._process = process
+        if self.received:
+            self._end(process)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        if self.received:
+            if self._process is not None:
+                _send(self._process, KILL)
+            os._exit(128 + number)
+        self.received = number
+        if self._process is not None:
+            self._end(self._process)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        _send(process, self.received)
+        killing = threading.Timer(GRACE_SECONDS, _send, (process, KILL))
+        killing.daemon = True
+        killing.start()
 
 
 def _send(process: subprocess.Popen[bytes], number: int) -> None:

@@ -442,7 +442,7 @@ class Account(RuleBasedStateMachine):
         lost = [each for each in self.ledger().problems if each.kind in OUTPUTS and each.status != Status.PENDING]
         for problem in lost[:1]:
             kinds = {each.kind for each in lost if each.video_id == problem.video_id}
-            told = self.program.run("accept", problem.video_id, "--config", self.config(), "--archive", self.root)
+            told = self.program.run("accept", self.root, problem.video_id, "--config", self.config())
             assert told.status == 0, told
             self.proof.accepted |= {(problem.video_id, kind) for kind in kinds}
             tell("a loss was accepted")

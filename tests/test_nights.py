@@ -296,8 +296,7 @@ class Month:
         self.known |= set(heard_of)
         self.take_stock(before)
         unknown = f"Not known to be complete since {self.as_of()}: "
-        verdict = self.good_verdict(0) if status == 4 else unknown  # a key that is wrong says nothing of the listing
-        self.check_status(status_after, verdict, is_figured=False)
+        self.check_status(status_after, unknown, is_figured=False)
         return report
 
     def ended(self, number: signal.Signals, stalled: str) -> None:
@@ -528,12 +527,14 @@ def test_a_month_of_nights(month: Month) -> None:
     history = sidecars(month.archive)[changed][1].history
     assert [set(change.was) for change in history] == [{"prompt", "model"}]
 
-    # 12: the wrong key. 13: killed in the middle. 14: stopped in the middle. 15: what was under way is fetched.
+    # 12: the wrong key, and the right one by hand. 13: killed in the middle. 14: stopped in the middle. 15: what was
+    # under way is fetched.
     month.night(12)
     month.make(1)
     right, program.key = program.key, "pictai_of_somebody_else"
-    month.bad(status=4, status_after=0, listing="none", pages=0, why="refused the key")
+    month.bad(status=4, listing="none", pages=0, why="refused the key")
     program.key = right
+    month.good()
     for number, how in ((13, signal.SIGKILL), (14, signal.SIGTERM)):
         month.night(number)
         video, *_ = month.make(3)
@@ -565,7 +566,7 @@ def test_a_month_of_nights(month: Month) -> None:
     # 20: no room, 21: room again. 22: no time.
     month.night(20)
     program.settings = {**FAST, "download": {"reserve": 2**50}}
-    month.bad(status=6, listing="incremental", heard_of=month.ids(), why="that stay free")
+    month.bad(status=6, status_after=3, listing="incremental", heard_of=month.ids(), why="that stay free")
     program.settings = FAST
     month.night(21)
     month.good(status=3)
@@ -636,7 +637,7 @@ def test_a_month_of_nights(month: Month) -> None:
     for days in range(20, 2, -3):
         month.make(2, ago=timedelta(days=days))
     assert "given up" in month.good(status=3, full=True, tries={lost}, touched={world.id(200)})["verdict"]
-    accepted = program.run("accept", world.id(200), "--archive", month.archive)
+    accepted = program.run("accept", month.archive, world.id(200))
     assert (accepted.status, accepted.stdout) == (0, f"Accepted: preview of {world.id(200)}\n")
     month.accepted = True
     month.check_status(0, month.good_verdict(0))

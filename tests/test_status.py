@@ -13,7 +13,7 @@ from pictory_archiver.archive import CATALOGUE, JOURNAL
 from pictory_archiver.simulator import REMOVED, Fault, Match, Simulator, Status, World
 
 from .conftest import Account
-from .support import Outcome, Program
+from .support import FAST, Outcome, Program
 from .test_sync_options import everything
 
 
@@ -177,3 +177,26 @@ def test_the_journal_has_a_line_for_every_run(made: tuple[Simulator, Program], a
     made[1].run("sync", archive)
     assert (archive / JOURNAL).read_text().count("\n") == 2
     assert status_of(made[1], archive).stdout.count("  exit 0: ") == 2
+
+
+def test_a_key_of_somebody_else_that_is_refused_leaves_nothing_sure(
+    made: tuple[Simulator, Program], archive: Path
+) -> None:
+    program = made[1]
+    right, program.key = program.key, "pictai_of_somebody_else"
+    assert program.run("sync", archive).status == 4
+    program.key = right
+    outcome = status_of(program, archive)
+    assert (outcome.status, "the last listing failed: the API refused the key" in verdict(outcome)) == (5, True)
+
+
+def test_a_disk_without_room_is_no_fault_of_the_listing(made: tuple[Simulator, Program], archive: Path) -> None:
+    simulator, program = made
+    simulator.world.add(1)
+    program.settings = {**FAST, "download": {"reserve": 2**50}}
+    assert program.run("sync", archive).status == 6
+    outcome = status_of(program, archive)
+    assert (outcome.status, "the last listing did not come to its end" in verdict(outcome)) == (3, True)
+    program.settings = dict(FAST)
+    assert program.run("sync", archive).status == 0
+    assert status_of(program, archive).status == 0
