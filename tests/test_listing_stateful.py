@@ -63,7 +63,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the clock is mo
 EXAMPLES = os.environ.get("PICTORY_STATEFUL_EXAMPLES")
 STEPS = int(os.environ.get("PICTORY_STATEFUL_STEPS", "12"))
 SHRINK = bool(os.environ.get("PICTORY_STATEFUL_SHRINK"))
-GAMES = 24
+GAMES = 12
 
 FIELDS = {
     Kind.VIDEO: "url",
@@ -151,7 +151,7 @@ class Account(RuleBasedStateMachine):
         signed=st.booleans(),
         skew=st.sampled_from([0, 0, 0, 3, -1]),
         seed=st.integers(1, 20),
-        begins=st.sampled_from(["well", "kill", "terminate", "time is up", "later"]),
+        begins=st.sampled_from(["well", "a page fails", "kill", "terminate", "time is up", "later"]),
     )
     def an_account(self, count: int, page_size: int, signed: bool, skew: int, seed: int, begins: str) -> None:
         """`skew`: days that this computer's clock is ahead of the server's. `begins`: how the first run ends."""
@@ -192,6 +192,10 @@ class Account(RuleBasedStateMachine):
         if begins == "well":
             assert self.sync().status == 0
             self.pass_time(timedelta(days=1))
+        elif begins == "a page fails":
+            self.a_page_fails(page=3, what=API_FAULTS[seed % len(API_FAULTS)], stays=True)
+            assert self.sync().status == (5 if count > 2 * page_size else 0)
+            self.standing.clear()
         elif begins != "later":
             self.cut_short(begins, "api", 3)
 
@@ -442,7 +446,7 @@ class Account(RuleBasedStateMachine):
         lost = [each for each in self.ledger().problems if each.kind in OUTPUTS and each.status != Status.PENDING]
         for problem in lost[:1]:
             kinds = {each.kind for each in lost if each.video_id == problem.video_id}
-            told = self.program.run("accept", self.root, problem.video_id, "--config", self.config())
+            told = self.program.run("accept", self.root, problem.video_id)
             assert told.status == 0, told
             self.proof.accepted |= {(problem.video_id, kind) for kind in kinds}
             tell("a loss was accepted")
@@ -501,9 +505,6 @@ class Account(RuleBasedStateMachine):
         return outcome
 
     # --- around a command ---
-
-    def config(self) -> Path:
-        return self.program.home / "config.yaml"
 
     def chosen(self, assets: str | None) -> list[str]:
         return ["--assets", assets] if assets else []
@@ -624,7 +625,7 @@ class Account(RuleBasedStateMachine):
 
     def count_gone(self, upstream: Upstream) -> None:
         """An item that cannot be read shows no id."""
-        for video in self.sidecars():
+        for video in self.appeared:
             if video in upstream.videos:
                 self.gone_for.pop(video, None)
             else:
