@@ -128,7 +128,11 @@ def fake_clock() -> str:
 
 
 class Account(RuleBasedStateMachine):
-    """One account, one archive, and everything that can happen to them."""
+    """One account, one archive, and everything that can happen to them.
+
+    What is drawn, and which rules may be played, depends on nothing but what was drawn before: how far a run came
+    before it was killed is another thing each time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,6 +202,8 @@ class Account(RuleBasedStateMachine):
             self.standing.clear()
         elif begins != "later":
             self.cut_short(begins, "api", 3)
+            if seed % 2:
+                self.new_videos(number=1, late=False, without_url=False)
 
     # --- the clock ---
 
@@ -329,7 +335,6 @@ class Account(RuleBasedStateMachine):
         if video := self.some(number):
             self.standing.append(Fault(Match(kind=kind, video=video), what, times=None if stays else 1))
 
-    @precondition(lambda self: self.standing)
     @rule()
     def faults_are_healed(self) -> None:
         self.standing.clear()
@@ -422,9 +427,10 @@ class Account(RuleBasedStateMachine):
             assert outcome.status in (0, 3, 5, 143), outcome
             self.after_command(before, outcome, assets)
 
-    @precondition(lambda self: self.root.exists())
     @rule()
     def status(self) -> None:
+        if not self.root.exists():
+            return
         before = files_of(self.root)
         self.pass_time(timedelta(seconds=2))
         self.clocked()
@@ -438,9 +444,10 @@ class Account(RuleBasedStateMachine):
         )
         assert files_of(self.root) == before
 
-    @precondition(lambda self: self.root.exists() and self.ledger().problems)
     @rule()
     def a_loss_is_accepted(self) -> None:
+        if not self.sidecars():
+            return
         self.pass_time(timedelta(seconds=2))
         self.clocked()
         lost = [each for each in self.ledger().problems if each.kind in OUTPUTS and each.status != Status.PENDING]
@@ -452,13 +459,12 @@ class Account(RuleBasedStateMachine):
             tell("a loss was accepted")
             self.check_disk()
 
-    @precondition(lambda self: not self.is_settled)
     @rule()
     def healed_one_run_makes_it_complete(self) -> None:
         """At once, where no file failed before."""
-        if any(self.failures.values()):
-            return
         self.heal()
+        if self.is_settled or any(self.failures.values()):
+            return
         outcome = self.sync()
         self.is_settled = True
         tell("one run later")
