@@ -46,13 +46,14 @@ def accept_losses(
     with hold(root, time_zone=archive.marker.time_zone, now=now, must_exist=True, command="accept") as archive:
         catalogue, _ = open_or_rebuild(archive, settings)
         with contextlib.closing(catalogue):
-            chosen = [_find(catalogue, name) for name in names]
+            chosen = [find_video(catalogue, name) for name in names]
             lost = [(known, _losses(known, wanted, now)) for known in chosen]
             for known, files in lost:
                 yield _accept(archive, catalogue, known, files, now)
 
 
-def _find(catalogue: Catalogue, name: str) -> Known:
+def find_video(catalogue: Catalogue, name: str) -> Known:
+    """The video of an id, of the unique beginning of one, or of the path of one of its files. Raises `ConfigError`."""
     found = catalogue.ids_like(name, SHOWN + 1) or catalogue.ids_like(PurePath(name).name, SHOWN + 1)
     if not found:
         raise ConfigError(f"the archive knows no video {printable(name)}", hint="`status` names what is not held")
@@ -90,7 +91,7 @@ def _accept(archive: Archive, catalogue: Catalogue, known: Known, files: tuple[s
     data = render(sidecar)
     folder = disk.make_folder(archive.root, known.place.sidecar.parent)
     disk.write_file(folder / known.place.sidecar.name, data)
-    catalogue.record([msgspec.structs.replace(known, sidecar=sidecar, sidecar_bytes=len(data))])
+    catalogue.record([known.written(sidecar, data)])
     told = Accepted(timestamp(now), before.id, files)
     line = msgspec.json.encode({"type": "acceptance", **msgspec.to_builtins(told)})
     disk.append_line(disk.find(archive.root, JOURNAL), line + b"\n")

@@ -94,23 +94,11 @@ class Announcer:
         status = worst_status(ended.report.exit_status for ended in ends)
         document = _document([ended.report for ended in ends], all_accounts=self._all_accounts)
         if self._report_file is not None:
-            self._write_report(self._report_file, document)
+            write_report(self._report_file, document, self._warn)
         body = "\n".join(line for ended in ends for line in ended.lines)
         seconds = PING_SECONDS_WHEN_STOPPED if status in STOPPED else PING_SECONDS
         self._ping("fail" if status else "success", body, seconds)
         self._run_hook(status, [ended.report for ended in ends], document)
-
-    def _write_report(self, path: Path, document: bytes) -> None:
-        from .disk import storage_errors, write_file
-
-        try:
-            if path.exists() and not path.is_file():  # a device or a pipe: nothing must take its place
-                with storage_errors(path):
-                    path.write_bytes(document)
-            else:
-                write_file(path.resolve(), document)
-        except (StorageError, OSError, ValueError, RuntimeError) as error:
-            self._warn(f"the report was not written: {error}")
 
     def _ping(self, what: What, body: str, seconds: float) -> None:
         settings = self._settings
@@ -143,6 +131,20 @@ class Announcer:
         warning = run_hook(command, _facts(status, reports), document, seconds=seconds)
         if warning:
             self._warn(warning)
+
+
+def write_report(path: Path, document: bytes, warn: Callable[[str], None]) -> None:
+    """Writes the report of a run, whole or not at all. That it cannot be written is a warning."""
+    from .disk import storage_errors, write_file
+
+    try:
+        if path.exists() and not path.is_file():  # a device or a pipe: nothing must take its place
+            with storage_errors(path):
+                path.write_bytes(document)
+        else:
+            write_file(path.resolve(), document)
+    except (StorageError, OSError, ValueError, RuntimeError) as error:
+        warn(f"the report was not written: {error}")
 
 
 def _document(reports: Sequence[Report], *, all_accounts: bool) -> bytes:

@@ -31,6 +31,7 @@ CATALOGUE = HIDDEN / "catalogue.sqlite3"
 JOURNAL = HIDDEN / "journal.jsonl"
 SCHEMA = HIDDEN / "sidecar.schema.json"
 README = PurePosixPath("README.txt")
+LIBRARY = PurePosixPath("library")
 LOCK = HIDDEN / "lock"
 FORMAT: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
 VERSION: Literal[1] = 1
@@ -99,7 +100,7 @@ class Archive:
                     with contextlib.suppress(OSError):
                         relative = PurePosixPath(path.relative_to(self.root).as_posix())
                         size = disk.size_of(path)
-                        if relative.parts[0] != "library" and size is not None and size <= MAX_SIDECAR:
+                        if relative.parts[0] != str(LIBRARY) and size is not None and size <= MAX_SIDECAR:
                             yield relative, read_sidecar(path)
 
     def videos(self) -> Iterator[tuple[PurePosixPath, Sidecar]]:

@@ -15,6 +15,7 @@ from .catalogue_rows import (
     ASSET_COLUMNS,
     VIDEO_COLUMNS,
     Known,
+    Outline,
     Problem,
     asset_of,
     asset_row,
@@ -31,7 +32,7 @@ from .models import INPUTS, OUTPUTS, Asset, Kind, Place, Slot, Status
 from .plan import DELETED_HERE
 from .tries import Tries
 
-__all__ = ["Catalogue", "DamagedCatalogue", "Known", "Problem", "name_key"]
+__all__ = ["Catalogue", "DamagedCatalogue", "Known", "Outline", "Problem", "name_key"]
 
 BATCH_OF_IDS = 500
 
@@ -101,6 +102,48 @@ class Catalogue:
                 found.update(row[0] for row in rows)
         return found
 
+    def at(self, places: Sequence[Place]) -> list[Known]:
+        """What is known of the videos at these places."""
+        found: dict[str, Known] = {}
+        by_key = {name_key(place): place for place in places}
+        keys = list(by_key)
+        with self._database.errors():
+            for start in range(0, len(keys), BATCH_OF_IDS):
+                batch = keys[start : start + BATCH_OF_IDS]
+                marks = ",".join("?" * len(batch))
+                found |= self._read(f"WHERE name_key IN ({marks})", batch)
+        wanted = set(places)
+        return [known for known in found.values() if known.place in wanted]
+
+    def outlines(self, ids: Sequence[str]) -> dict[str, Outline]:
+        """What is known of the sidecars of these videos, by id; at most some hundreds."""
+        marks = ",".join("?" * len(ids))
+        return {outline.id: outline for outline in self._outlines(f"WHERE id IN ({marks})", ids)}
+
+    def outlines_after(self, after: str, limit: int) -> list[Outline]:
+        """What is known of sidecars, ordered by id, after one."""
+        return self._outlines("WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+
+    def _outlines(self, where: str, arguments: Sequence[Any]) -> list[Outline]:
+        with self._database.errors():
+            rows = self._database.execute(
+                f"SELECT id, folder, stem, sidecar_bytes, sidecar_sha256, archived_at FROM videos {where}", arguments
+            )
+            return [Outline(row[0], Place(row[1], row[2]), row[3], row[4], row[5]) for row in rows]
+
+    def held_files(self, ids: Sequence[str]) -> frozenset[tuple[str, Kind]]:
+        """Which files of these videos are stored."""
+        found: set[tuple[str, Kind]] = set()
+        with self._database.errors():
+            for start in range(0, len(ids), BATCH_OF_IDS):
+                batch = ids[start : start + BATCH_OF_IDS]
+                marks = ",".join("?" * len(batch))
+                rows = self._database.execute(
+                    f"SELECT video_id, kind FROM assets WHERE status = 'stored' AND video_id IN ({marks})", batch
+                )
+                found.update((row[0], Kind(row[1])) for row in rows)
+        return frozenset(found)
+
     def record(self, videos: Iterable[Known]) -> None:
         """Writes what is known of these videos, in one transaction."""
         with self._database.transaction():
@@ -141,13 +184,16 @@ class Catalogue:
         with self._database.transaction():
             self.logbook.keep_unfinished(None)
 
-    def stored_under(self, address: str) -> tuple[str, Kind, int] | None:
-        """The stored file that came from this address: video id, kind and index; an output where there is one."""
+    def stored_under(self, address: str, *, besides: str = "") -> tuple[str, Kind, int] | None:
+        """The stored file that came from this address: video id, kind and index; an output where there is one.
+
+        None of the video `besides` counts.
+        """
         with self._database.errors():
             row = self._database.execute(
-                "SELECT video_id, kind, number FROM assets WHERE url = ? AND status = 'stored' "
+                "SELECT video_id, kind, number FROM assets WHERE url = ? AND status = 'stored' AND video_id <> ? "
                 "ORDER BY kind IN ('first_frame', 'reference', 'extend_source'), video_id LIMIT 1",
-                (address,),
+                (address, besides),
             ).fetchone()
         return None if row is None else (row[0], Kind(row[1]), row[2])
 
@@ -172,7 +218,7 @@ class Catalogue:
         )
         self._database.execute("DELETE FROM assets WHERE video_id = ?", (sidecar.id,))
         self._database.executemany(
-            f"INSERT INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})",
+            f"INSERT OR REPLACE INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})",
             [(sidecar.id, *asset_row(known, asset)) for asset in sidecar.assets],
         )
 

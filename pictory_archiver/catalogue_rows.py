@@ -5,6 +5,7 @@ A column holds what SQLite has a type for; what has none (the item, the history)
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from .tries import Tries
 
 VIDEO_COLUMNS = (
     "id, folder, stem, name_key, created, account, source, item, revision, complete, history, gone_upstream, "
-    "accepted, archived_by, archived_at, sidecar_bytes, listed_run, confirmed, absent"
+    "accepted, archived_by, archived_at, sidecar_bytes, sidecar_sha256, listed_run, confirmed, absent"
 )
 ASSET_COLUMNS = (
     "kind, number, status, path, bytes, sha256, content_type, etag, last_modified, linked_video, linked_kind, "
@@ -31,6 +32,7 @@ _UNTRIED = Tries()
 
 class Known(Struct, frozen=True):
     """What the catalogue knows of a video. `sidecar` is as last written, or as it will be (`sidecar_bytes` None).
+    `sidecar_sha256` is the digest of its bytes, where it is known.
 
     `listed_run` is the last run that noted it in its listing, `confirmed` the first sound listing that held it,
     `absent` the first full listing that lacked it. `tries` holds what is known of files that are not held.
@@ -43,7 +45,23 @@ class Known(Struct, frozen=True):
     listed_run: int
     confirmed: int | None = None
     absent: int | None = None
+    sidecar_sha256: str | None = None
     tries: Mapping[Slot, Tries] = {}
+
+    def written(self, sidecar: Sidecar, data: bytes) -> Known:
+        """The same with a sidecar that was written, as these bytes."""
+        digest = hashlib.sha256(data).hexdigest()
+        return msgspec.structs.replace(self, sidecar=sidecar, sidecar_bytes=len(data), sidecar_sha256=digest)
+
+
+class Outline(Struct, frozen=True):
+    """What the catalogue knows of a sidecar: where it is, and by what it is told from another one."""
+
+    id: str
+    place: Place
+    sidecar_bytes: int | None
+    sidecar_sha256: str | None
+    archived_at: str
 
 
 class Problem(Struct, frozen=True):
@@ -95,6 +113,7 @@ def video_row(known: Known) -> tuple[object, ...]:
         sidecar.archived_by,
         sidecar.archived_at,
         known.sidecar_bytes,
+        known.sidecar_sha256,
         known.listed_run,
         known.confirmed,
         known.absent,
@@ -174,9 +193,10 @@ def known_of(row: Sequence[Any], assets: list[Asset], tries: Mapping[Slot, Tries
             assets=tuple(sorted(assets, key=lambda asset: (order[asset.kind], asset.index or 0))),
         ),
         sidecar_bytes=row[15],
-        listed_run=row[16],
-        confirmed=row[17],
-        absent=row[18],
+        sidecar_sha256=row[16],
+        listed_run=row[17],
+        confirmed=row[18],
+        absent=row[19],
         tries=tries,
     )
 

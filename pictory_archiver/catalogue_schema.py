@@ -129,5 +129,10 @@ CREATE VIEW archive_runs AS
     FROM runs LEFT JOIN listings ON run = id;
 """
 
-STEPS = (_FIRST, _INCREMENTAL)
+_FIXITY = """
+-- of the sidecar's bytes as they were written (NULL: not known)
+ALTER TABLE videos ADD COLUMN sidecar_sha256 TEXT;
+"""
+
+STEPS = (_FIRST, _INCREMENTAL, _FIXITY)
 VERSION = len(STEPS)

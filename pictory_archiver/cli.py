@@ -17,6 +17,7 @@ from .cli_schedule import schedule_group
 from .cli_status import status
 from .cli_sync import sync
 from .cli_upkeep import accept, reindex
+from .cli_verify import repair, verify
 
 DEMO_VIDEOS = 300
 VIDEOS = click.IntRange(0, 1_000_000)
@@ -124,5 +125,5 @@ def simulate(
         raise click.exceptions.Exit(stop.exit_status) from None
 
 
-for command in (init, sync, status, demo, accept, reindex, schedule_group, config_group, simulate):
+for command in (init, sync, status, demo, verify, repair, accept, reindex, schedule_group, config_group, simulate):
     cli.add_command(command)

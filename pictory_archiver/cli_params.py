@@ -83,6 +83,18 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Percent(click.ParamType[float]):
+    """A share in percent, above 0 and at most 100: `5%`, `2.5`."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%?", str(value).strip(), re.ASCII)
+        if match is None or not 0 < float(match[1]) <= 100:
+            self.fail(f"{str(value)!r} is no share: write 5%, above 0% and at most 100%", param, ctx)
+        return float(match[1])
+
+
 class Size(click.ParamType[int]):
     """An amount of bytes above 0, as settings take it: `500000`, `64MB`, `10M`."""
 
@@ -107,13 +119,19 @@ def archive_argument(command: Command) -> Command:
 
 def archive_first(words: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     """The archive, where the first word is one, and the other words. Raises `click.UsageError` where none is left."""
+    folder, names = archive_if_first(words)
+    if not names:
+        raise click.UsageError("an ID is missing behind the archive.")
+    return folder, names
+
+
+def archive_if_first(words: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
+    """The archive, where the first word is one, and the other words, if any."""
     from .archive import is_archive
 
-    folder = Path(absolute(words[0], Path()))
-    if not (folder.is_dir() and is_archive(folder)):
+    folder = Path(absolute(words[0], Path())) if words else None
+    if folder is None or not (folder.is_dir() and is_archive(folder)):
         return None, words
-    if not words[1:]:
-        raise click.UsageError("an ID is missing behind the archive.")
     return folder, words[1:]
 
 

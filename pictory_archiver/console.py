@@ -16,7 +16,7 @@ from .cli_params import message
 from .errors import ArchiverError, StorageError
 from .events import Event, Observer, Warned
 from .logs import RENDERS, Format, LogFile, RunBegan, RunEnded
-from .progress import Lines, plain, watching
+from .progress import Lines, meter, plain, watching
 from .text import error_line
 
 
@@ -24,9 +24,22 @@ class Console:
     """Closed at its end: `with Console(…) as console`."""
 
     def __init__(
-        self, *, quiet: bool, verbosity: int, bars: bool, log_file: Path | None = None, log_format: Format = "text"
+        self,
+        *,
+        quiet: bool,
+        verbosity: int,
+        bars: bool,
+        log_file: Path | None = None,
+        log_format: Format = "text",
+        command: str = "sync",
+        check: bool = False,
     ) -> None:
-        """Raises `ConfigError` for a log file that cannot be opened. With the format `json`, stderr has it, too."""
+        """`check`: the run is a check of the archive. With the format `json`, stderr has it, too.
+
+        Raises `ConfigError` for a log file that cannot be opened.
+        """
+        self._command = command
+        self._check = check
         self._quiet = quiet
         self._verbosity = verbosity
         self._bars = bars and log_format == "text"
@@ -46,7 +59,12 @@ class Console:
     def watching(self) -> Iterator[Observer]:
         """The observer of a run: the view on stderr, and the log with a line for each file at least."""
         with watching(
-            quiet=self._quiet, verbosity=self._verbosity, bars=self._bars, write=message, render=self._render
+            quiet=self._quiet,
+            verbosity=self._verbosity,
+            bars=self._bars,
+            write=message,
+            render=self._render,
+            check=self._check,
         ) as view:
             yield view if self._log is None else self._logging(view, self._log)
 
@@ -58,8 +76,8 @@ class Console:
 
     def began(self, archive: str, account: str) -> None:
         """Opens the log of a run."""
-        fact = RunBegan(archive, account, __version__)
-        words = f"sync of {archive} begins, account {account}, pictory-archiver {__version__}"
+        fact = RunBegan(self._command, archive, account, __version__)
+        words = f"{self._command} of {archive} begins, account {account}, pictory-archiver {__version__}"
         self._to_log(fact, words)
         if self._render is not None and not self._quiet:
             message(self._render(fact, words))
@@ -98,7 +116,8 @@ class Console:
             self._complain(self._on_stderr)
 
     def _logging(self, view: Observer, log: LogFile) -> Observer:
-        lines = Lines(max(1, self._verbosity), log.write, time.monotonic, self._log_render)
+        figures = meter(check=self._check)
+        lines = Lines(max(1, self._verbosity), log.write, time.monotonic, self._log_render, meter=figures)
 
         def observe(event: Event) -> None:
             view(event)

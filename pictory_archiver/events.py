@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from .findings import What
 from .models import Slot, Status
 
 
@@ -66,6 +67,34 @@ class VideoDone(Struct, frozen=True):
     complete: bool
 
 
+class ReadingStarted(Struct, frozen=True):
+    """A check begins: so many videos are to be looked at, and about so many bytes of their files to be read."""
+
+    videos: int
+    bytes: int
+
+
+class BytesRead(Struct, frozen=True):
+    """`count` more bytes of the archive were read and compared."""
+
+    count: int
+
+
+class VideosChecked(Struct, frozen=True):
+    """`count` more videos were looked at."""
+
+    count: int
+
+
+class Found(Struct, frozen=True):
+    """A check found something at a path of the archive."""
+
+    what: What
+    path: str
+    detail: str
+    is_damage: bool
+
+
 class Retrying(Struct, frozen=True):
     """An attempt failed and is made again after `wait` seconds."""
 
@@ -95,6 +124,10 @@ Event = (
     | FileStored
     | FileFailed
     | VideoDone
+    | ReadingStarted
+    | BytesRead
+    | VideosChecked
+    | Found
     | Retrying
     | PhaseStarted
     | Warned

@@ -8,8 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .archive import Archive
+from .archive import JOURNAL, Archive
 from .catalogue import Catalogue, Problem
+from .journal import Checked, last_check
 from .logbook import Listing, Run
 from .models import INPUTS, OUTPUTS, Kind, Status
 from .plan import is_overdue
@@ -84,6 +85,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     last_listing: Listing | None
     last_full_listing: Listing | None
     runs: tuple[Run, ...]
+    last_check: Checked | None = None
 
 
 def find_unheld(catalogue: Catalogue, kinds: Iterable[Kind], *, since_run: int, now: datetime) -> Unheld:
@@ -156,6 +158,7 @@ def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age:
             last_listing=last,
             last_full_listing=last_full,
             runs=tuple(log.last_runs(LAST_RUNS)),
+            last_check=last_check(archive.root / JOURNAL),
         )
 
 
@@ -203,6 +206,9 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     lines += problem_lines("Accepted     ", ledger.accepted_count, ledger.accepted, limit=KEPT_FAILURES)
     if ledger.last_full_listing:
         lines.append(f"Full listing  {_when(ledger.last_full_listing.started)}, the last one that went to the end")
+    check = ledger.last_check
+    if check:
+        lines.append(f"Last check    {_when(check.ended_at)}  exit {check.exit_status}: {check.verdict}")
     lines.append("Last runs")
     lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
     return [*lines, "", f"This is about {SCOPE}. {NOT_COVERED}"]

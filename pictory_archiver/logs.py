@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from .disk import write_all
 from .errors import ConfigError
-from .events import FileFailed, FileStored, PageListed, PhaseStarted, Retrying, VideoDone, VideoPlanned, Warned
+from .events import FileFailed, FileStored, Found, PageListed, PhaseStarted, Retrying, VideoDone, VideoPlanned, Warned
+from .figures import CheckProgress, Progress
 from .models import Slot
-from .progress import Progress, Render, dated
+from .progress import Render, dated
 from .settings import MIB
 from .text import printable
 
@@ -33,8 +34,9 @@ Format = Literal["text", "json"]
 
 
 class RunBegan(Struct, frozen=True):
-    """A run begins, before it tries to get hold of the archive."""
+    """A run of a command begins, before it tries to get hold of the archive."""
 
+    command: str
     archive: str
     account: str
     version: str
@@ -56,11 +58,14 @@ LEVELS: dict[type[Struct], str] = {
     VideoDone: "debug",
     Retrying: "info",
     PhaseStarted: "debug",
+    Found: "warning",
     Progress: "info",
+    CheckProgress: "info",
     Warned: "warning",
     RunEnded: "info",
 }
-"""Every fact that a log can hold. The level of `RunEnded` is `error` where the exit status is not 0."""
+"""Every fact that a log can hold. `RunEnded` is an `error` where the exit status is not 0; what was `Found` and is no
+damage is `info`."""
 
 
 def event_name(kind: type[Struct]) -> str:
@@ -77,7 +82,11 @@ def json_line(fact: Struct, words: str) -> str:  # noqa: ARG001 - a Render
             fields |= {"kind": str(value.kind), "index": value.index or None}
         else:
             fields[name] = printable(value, MAX_TEXT) if isinstance(value, str) else value
-    level = "error" if fields.get("exit_status") else LEVELS[type(fact)]
+    level = LEVELS[type(fact)]
+    if fields.get("exit_status"):
+        level = "error"
+    elif fields.get("is_damage") is False:
+        level = "info"
     head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), "level": level}
     return msgspec.json.encode({**head, "event": event_name(type(fact)), **fields}).decode()
 

@@ -64,6 +64,11 @@ class Planned(Struct, frozen=True):
     is_listed: bool
 
     @property
+    def is_as_recorded(self) -> bool:
+        """Whether the sidecar on the disk is the one that the catalogue knew."""
+        return self.known is not None and self.before is self.known.sidecar and self.sidecar_bytes is not None
+
+    @property
     def is_new(self) -> bool:
         """True where no sidecar was ever written for the video."""
         return self.known is None or (self.known.sidecar_bytes is None and self.sidecar_bytes is None)
@@ -169,12 +174,13 @@ class Planner:
             size = sizes[known.place.sidecar]
             if size is None or size == known.sidecar_bytes:
                 continue
+            data = await self._store.read(known.place.sidecar) or b""
             try:
-                sidecar = parse(await self._store.read(known.place.sidecar) or b"")
+                sidecar = parse(data)
             except BrokenSidecar:
                 continue
             if sidecar.id == known.sidecar.id:
-                adopted[sidecar.id] = msgspec.structs.replace(known, sidecar=sidecar, sidecar_bytes=size)
+                adopted[sidecar.id] = known.written(sidecar, data)
         return adopted
 
     async def _new_places(self, videos: Sequence[Video]) -> dict[str, Place]:

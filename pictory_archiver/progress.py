@@ -15,39 +15,28 @@ from typing import TYPE_CHECKING, Never
 from msgspec import Struct
 
 from .events import (
-    BytesReceived,
     Event,
     FileFailed,
     FileStored,
+    Found,
     Observer,
     PageListed,
     PhaseStarted,
     Retrying,
     VideoDone,
     VideoPlanned,
-    VideosHeld,
     Warned,
 )
-from .models import Slot
-from .report import count, size
+from .figures import CheckFigures, Figures, Meter
+from .report import count, duration, size
 from .text import printable
+from .verification import WORDS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 LINE_EVERY_SECONDS = 30.0
 WORTH_A_LINE_SECONDS = 5.0
-
-
-class Progress(Struct, frozen=True):
-    """How far a run is. `bytes` is what arrived; `last`: the listing has ended."""
-
-    listed: int
-    done: int
-    files: int
-    bytes: int
-    failed: int
-    last: bool
 
 
 Render = Callable[[Struct, str], str]
@@ -64,44 +53,6 @@ def dated(fact: Struct, words: str) -> str:  # noqa: ARG001 - a Render
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {words}"
 
 
-class Figures:
-    """The figures that matter, kept up to date by events."""
-
-    def __init__(self) -> None:
-        self.listed = self.done = self.files = self.bytes = 0
-        self.listing_ended = False
-        self.phase = ""
-        self._failed: set[tuple[str, Slot]] = set()
-
-    @property
-    def failed(self) -> int:
-        return len(self._failed)
-
-    @property
-    def progress(self) -> Progress:
-        return Progress(self.listed, self.done, self.files, self.bytes, self.failed, self.listing_ended)
-
-    def update(self, event: Event) -> None:
-        match event:
-            case PageListed():
-                self.listed, self.listing_ended = event.videos, event.last
-            case VideosHeld():
-                self.done += event.count
-            case VideoDone():
-                self.done += 1
-            case BytesReceived():
-                self.bytes += event.count
-            case FileStored():
-                self.files += 1
-                self._failed.discard((event.video_id, event.slot))
-            case FileFailed():
-                self._failed.add((event.video_id, event.slot))
-            case PhaseStarted():
-                self.phase = event.name
-            case _:
-                pass
-
-
 def log_line(event: Event, verbosity: int) -> str | None:
     """The line that an event is worth: at 0 what a person should know, at 1 each file and retry, at 2 everything."""
     match event:
@@ -113,6 +64,8 @@ def log_line(event: Event, verbosity: int) -> str | None:
             return f"{event.slot} of {printable(event.video_id, 60)}: {event.status}, {event.error}"
         case FileStored() if verbosity >= 1:
             return f"{event.path}: {size(event.bytes)}"
+        case Found() if verbosity >= 1:
+            return f"{WORDS[event.what]}: {event.path} ({event.detail})"
         case PageListed() if verbosity >= 2:
             return f"page {event.page}: {event.videos:,} videos so far" + (", the last page" if event.last else "")
         case VideoPlanned() if verbosity >= 2:
@@ -124,13 +77,6 @@ def log_line(event: Event, verbosity: int) -> str | None:
             return event.name
         case _:
             return None
-
-
-def progress_line(progress: Progress) -> str:
-    """How far a run is, in one line."""
-    listed = f"{count(progress.listed, 'video')} listed" + ("" if progress.last else " so far")
-    files = f"{count(progress.files, 'file')}, {size(progress.bytes)}, {progress.failed:,} failed"
-    return f"{listed}, {progress.done:,} done, {files}"
 
 
 class Bars:
@@ -182,28 +128,80 @@ class Bars:
         self._files.refresh()
 
 
+class CheckBars:
+    """Two lines at the bottom of a terminal: how much of the archive is read, and under it what was found."""
+
+    def __init__(self, verbosity: int) -> None:
+        from tqdm import tqdm
+
+        self._verbosity = verbosity
+        self._figures = CheckFigures(time.monotonic)
+        self._bar: tqdm[Never] = tqdm(
+            total=1.0, bar_format="{desc} |{bar}| {percentage:.0f}%", file=sys.stderr, leave=False, dynamic_ncols=True
+        )
+        self._found: tqdm[Never] = tqdm(bar_format="{desc}", file=sys.stderr, leave=False, dynamic_ncols=True)
+        self._phase = ""
+        self._drawn = 0.0
+        self._draw()
+
+    def __call__(self, event: Event) -> None:
+        self._figures.update(event)
+        line = log_line(event, self._verbosity)
+        if line is not None:
+            self._bar.write(line, file=sys.stderr)
+        if isinstance(event, PhaseStarted):
+            self._phase = f" ({event.name})"
+        if time.monotonic() - self._drawn >= self._bar.mininterval:
+            self._draw()
+
+    def close(self) -> None:
+        """Takes the bars away."""
+        self._found.close()
+        self._bar.close()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        progress = self._figures.progress
+        left = f", {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+        read = "Sizes" if progress.of_videos else "Looking"
+        if progress.of_bytes:
+            read = f"{size(progress.bytes)} of {size(progress.of_bytes)} read"
+        self._bar.set_description_str(f"{read}{left}", refresh=False)
+        self._bar.n = self._figures.share
+        words = f"{progress.videos:,} of {count(progress.of_videos, 'video')}, {progress.found}{self._phase}"
+        self._found.set_description_str(words, refresh=False)
+        self._bar.refresh()
+        self._found.refresh()
+
+
 class Lines:
     """For logs and mails: a line every half minute, and what is worth a line of its own."""
 
     def __init__(
-        self, verbosity: int, write: Callable[[str], None], clock: Callable[[], float], render: Render = dated
+        self,
+        verbosity: int,
+        write: Callable[[str], None],
+        clock: Callable[[], float],
+        render: Render = dated,
+        *,
+        meter: Meter | None = None,
     ) -> None:
         self._verbosity = verbosity
         self._write = write
         self._clock = clock
         self._render = render
-        self._figures = Figures()
+        self._meter = meter or Figures()
         self._last = clock()
 
     def __call__(self, event: Event) -> None:
-        self._figures.update(event)
+        self._meter.update(event)
         words = log_line(event, self._verbosity)
         if words is not None:
             self._write(self._render(event, words))
         if self._clock() - self._last >= LINE_EVERY_SECONDS:
             self._last = self._clock()
-            progress = self._figures.progress
-            self._write(self._render(progress, progress_line(progress)))
+            progress = self._meter.progress
+            self._write(self._render(progress, progress.words))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -226,17 +224,29 @@ class Problems:
 
 @contextmanager
 def watching(
-    *, quiet: bool, verbosity: int, bars: bool, write: Callable[[str], None], render: Render | None = None
+    *,
+    quiet: bool,
+    verbosity: int,
+    bars: bool,
+    write: Callable[[str], None],
+    render: Render | None = None,
+    check: bool = False,
 ) -> Iterator[Observer]:
-    """The view that fits: bars only on a terminal that is wanted to have them. `render` makes lines of another form."""
-    view: Bars | Lines | Problems
+    """The view that fits: bars only on a terminal that is wanted to have them. `render` makes lines of another form,
+    `check` says that the run is one."""
+    view: Bars | CheckBars | Lines | Problems
     if quiet:
         view = Problems(write, render or plain)
     elif bars and sys.stderr.isatty():
-        view = Bars(verbosity)
+        view = CheckBars(verbosity) if check else Bars(verbosity)
     else:
-        view = Lines(verbosity, write, time.monotonic, render or dated)
+        view = Lines(verbosity, write, time.monotonic, render or dated, meter=meter(check=check))
     try:
         yield view
     finally:
         view.close()
+
+
+def meter(*, check: bool) -> Meter:
+    """New figures for a run: of transfers, or of a check."""
+    return CheckFigures(time.monotonic) if check else Figures()

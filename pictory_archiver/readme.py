@@ -34,7 +34,11 @@ These are ordinary files: they can be played, copied and searched without any sp
 
 How to check it
 
-The digest in a sidecar is the one that `sha256sum FILE` prints (on Windows: `certutil -hashfile FILE SHA256`).
+  pictory-archiver verify "PATH OF THIS FOLDER"
+
+reads every file and compares it with its sidecar; "repair" in place of "verify" fetches again what is damaged.
+Without that program: the digest in a sidecar is the one that `sha256sum FILE` prints (on Windows:
+`certutil -hashfile FILE SHA256`).
 `"complete": true` in a sidecar says that all files of the video that were asked for are there.
 A name that ends in .partial is an unfinished download; the next run deals with it.
 

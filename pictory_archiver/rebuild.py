@@ -131,7 +131,7 @@ def fill(catalogue: Catalogue, archive: Archive) -> None:
         earlier = batch.get(sidecar.id) or catalogue.known([sidecar.id]).get(sidecar.id)
         if earlier is None or earlier.sidecar.revision < sidecar.revision:
             batch[sidecar.id] = Known(
-                place=Place(str(path.parent), path.name.removesuffix(".json")),
+                place=Place.of(path),
                 sidecar=sidecar,
                 created=created_of(sidecar.video),
                 sidecar_bytes=(archive.root / path).stat().st_size,

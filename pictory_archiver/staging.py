@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from . import disk
 from .errors import StorageError, WebError
+from .quarantine import Quarantine
 from .settings import KIB, MIB
 from .space import Space
 from .threads import Threads, outlive
@@ -69,6 +70,7 @@ class Staged:
         self,
         threads: Threads,
         space: Space,
+        quarantine: Quarantine,
         root: Path,
         folder: PurePosixPath,
         partial_name: str,
@@ -78,6 +80,7 @@ class Staged:
     ) -> None:
         self._threads = threads
         self._space = space
+        self._quarantine = quarantine
         self._root = root
         self._folder = folder
         self._path = root / folder / partial_name
@@ -153,7 +156,7 @@ class Staged:
         def step() -> Committed:
             sink = self._absorb(self._take_batch())
             sink.check.finish()
-            committed = sink.commit(self._path.with_name(name(sink.check)), modified)
+            committed = sink.commit(self._path.with_name(name(sink.check)), modified, self._quarantine)
             self._sink = None
             if self.marked:
                 self.marked = 0
@@ -276,11 +279,12 @@ class _Sink:
         with disk.storage_errors(self._path):
             os.fsync(self._open())
 
-    def commit(self, final: Path, modified: datetime | None) -> Committed:
+    def commit(self, final: Path, modified: datetime | None, quarantine: Quarantine) -> Committed:
         try:
             self.sync()
             self.close()
             disk.set_time(self._path, modified)
+            quarantine.keep(final, instead=(self.size, self.digest))
             with disk.storage_errors(final):
                 disk.put_in_place(self._path, final)
         except StorageError:
@@ -311,7 +315,9 @@ class _Sink:
         self.size += len(chunk)
 
 
-def clone(source: Path, target: Path, space: Space, *, sha256: str, modified: datetime | None) -> Committed | None:
+def clone(
+    source: Path, target: Path, space: Space, quarantine: Quarantine, *, sha256: str, modified: datetime | None
+) -> Committed | None:
     """A copy of a file under another final name, hashed again. Blocks.
 
     None where the source is not there, or is not what `sha256` says any more. Raises `StorageError`.
@@ -330,7 +336,7 @@ def clone(source: Path, target: Path, space: Space, *, sha256: str, modified: da
     if sink.digest != sha256:
         sink.discard()
         return None
-    return sink.commit(target, modified)
+    return sink.commit(target, modified, quarantine)
 
 
 def _share_blocks(source: int, target: int) -> bool:

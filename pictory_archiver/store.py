@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import aiofiles
 
 from . import disk
+from .quarantine import Quarantine
 from .settings import MIB
 from .space import Space
 from .staging import BATCH, Check, Committed, Staged, clone
@@ -20,11 +22,13 @@ THREADS = 16
 class Store:
     """The files of one archive. Paths are relative to `root`.
 
-    Media are written in batches of so many bytes, and leave `reserve` bytes of the disk free.
+    Media are written in batches of so many bytes, and leave `reserve` bytes of the disk free. What they replace goes
+    to `quarantine`.
     """
 
     def __init__(self, root: Path, *, batch: int = BATCH, reserve: int = 0) -> None:
         self.root = root
+        self.quarantine = Quarantine(root, datetime.now(UTC))
         self._space = Space(root, reserve)
         self._batch = batch
         self._threads = Threads(THREADS, "disk")
@@ -35,15 +39,34 @@ class Store:
 
     def stage(self, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]) -> Staged:
         """A new file on its way into a folder. Touches nothing yet."""
-        return Staged(self._threads, self._space, self.root, folder, partial_name, make_check, batch=self._batch)
+        return Staged(
+            self._threads,
+            self._space,
+            self.quarantine,
+            self.root,
+            folder,
+            partial_name,
+            make_check,
+            batch=self._batch,
+        )
 
-    async def write(self, path: PurePosixPath, data: bytes) -> None:
-        """Writes a small file whole, atomically and durably. Raises `StorageError`."""
+    async def write(self, path: PurePosixPath, data: bytes, *, keep: bool = False) -> None:
+        """Writes a small file whole, atomically and durably; `keep`: what it replaces goes to quarantine.
+
+        Raises `StorageError`.
+        """
 
         def step() -> None:
-            disk.write_file(disk.make_folder(self.root, path.parent) / path.name, data)
+            final = disk.make_folder(self.root, path.parent) / path.name
+            if keep:
+                self.quarantine.keep(final, instead=(len(data), hashlib.sha256(data).hexdigest()))
+            disk.write_file(final, data)
 
         await self._threads.hop(step)
+
+    async def put_aside(self, path: PurePosixPath) -> None:
+        """Moves a file into quarantine, if there is one. Raises `StorageError`."""
+        await self._threads.hop(lambda: self.quarantine.put(disk.find(self.root, path)))
 
     async def append(self, path: PurePosixPath, line: bytes) -> None:
         """Adds a line to a file that only grows. Raises `StorageError`."""
@@ -82,6 +105,6 @@ class Store:
         def step() -> Committed | None:
             folder = disk.make_folder(self.root, target.parent)
             held = disk.find(self.root, source)
-            return clone(held, folder / target.name, self._space, sha256=sha256, modified=modified)
+            return clone(held, folder / target.name, self._space, self.quarantine, sha256=sha256, modified=modified)
 
         return await self._threads.hop(step)

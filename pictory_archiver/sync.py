@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from .api import videos_url
+from .api import PictoryApi, videos_url
 from .catalogue import DamagedCatalogue
 from .conclusion import Outcome, conclude, note_stop
 from .course import Course, Leg, meet_a_known_video, take_bearings
@@ -33,7 +33,7 @@ from .settings import Settings
 from .sidecar import timestamp
 from .tally import Tally
 from .way import Way
-from .workshop import RELEASE, Workshop, open_workshop
+from .workshop import RELEASE, Workshop, connected_api, open_workshop
 
 WINDOW_PER_WORKER = 2
 KEPT_ODD_ITEMS = 1000
@@ -58,17 +58,20 @@ async def sync_archive(
     tally = Tally(observer)
 
     async def attempt(*, distrust: bool) -> Report:
-        async with open_workshop(
-            root,
-            settings,
-            key,
-            allowed_origins=allowed_origins,
-            observer=tally,
-            must_exist=way.must_exist,
-            distrust_catalogue=distrust,
-        ) as shop:
+        async with (
+            open_workshop(
+                root,
+                settings,
+                command="sync",
+                allowed_origins=allowed_origins,
+                observer=tally,
+                must_exist=way.must_exist,
+                distrust_catalogue=distrust,
+            ) as shop,
+            connected_api(settings, key, shop.retrier) as api,
+        ):
             run = await shop.shelf.ask(shop.shelf.catalogue.logbook.begin_run, timestamp(tally.started))
-            return await _Run(shop, settings, selection, way, key, tally, run).go()
+            return await _Run(shop, api, settings, selection, way, key, tally, run).go()
 
     try:
         return await attempt(distrust=False)
@@ -82,6 +85,7 @@ class _Run:
     def __init__(
         self,
         shop: Workshop,
+        api: PictoryApi,
         settings: Settings,
         selection: Selection,
         way: Way,
@@ -90,6 +94,7 @@ class _Run:
         number: int,
     ) -> None:
         self._shop = shop
+        self._api = api
         self._settings = settings
         self._selection = selection
         self._way = way
@@ -178,7 +183,7 @@ class _Run:
 
     async def _chart(self) -> Course:
         """The course of this run's listing. Another key has to prove first that it is about the same account."""
-        api, shelf = self._shop.api, self._shop.shelf
+        api, shelf = self._api, self._shop.shelf
         bearings = await shelf.ask(take_bearings, shelf.catalogue, self._policy)
         is_foreign = not self._shop.archive.knows(self._key)
         if is_foreign and not self._way.accept_listing and (await shelf.ask(shelf.catalogue.count_videos))[0]:
@@ -248,7 +253,7 @@ class _Run:
         self._tally(PhaseStarted("asking for fresh links, some were denied"))
         await self._shop.shelf.flush()
         try:
-            async for page in walk(self._shop.api.page, silent):
+            async for page in walk(self._api.page, silent):
                 again = [video for video in page.videos if video.id in denied]
                 for planned in await self._planner.plan(again):
                     denied.remove(planned.plan.video.id)

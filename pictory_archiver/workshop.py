@@ -47,7 +47,7 @@ class Workshop(msgspec.Struct, frozen=True):
     archive: Archive
     store: Store
     shelf: Shelf
-    api: PictoryApi
+    retrier: Retrier
     downloader: Downloader
 
     async def remember_first_key(self, key: Key) -> None:
@@ -63,10 +63,13 @@ class Workshop(msgspec.Struct, frozen=True):
             await self.store.write(MARKER, render_marker(self.archive.marker))
 
     async def write_sidecar(self, known: Known, sidecar: Sidecar) -> None:
-        """Writes the sidecar of a video whose files are in place, and has the catalogue follow."""
+        """Writes the sidecar of a video whose files are in place, and has the catalogue follow.
+
+        Where none is known that can be read, what lies there in its place goes to quarantine.
+        """
         data = render(sidecar)
-        await self.store.write(known.place.sidecar, data)
-        await self.shelf.add(msgspec.structs.replace(known, sidecar=sidecar, sidecar_bytes=len(data)))
+        await self.store.write(known.place.sidecar, data, keep=known.sidecar_bytes is None)
+        await self.shelf.add(known.written(sidecar, data))
 
 
 def user_agent(settings: Settings) -> str:
@@ -109,19 +112,27 @@ async def try_key(settings: Settings, key: Key) -> int:
 async def open_workshop(
     root: Path,
     settings: Settings,
-    key: Key,
     *,
+    command: str,
     allowed_origins: frozenset[str],
     observer: Observer,
     must_exist: bool,
     distrust_catalogue: bool,
 ) -> AsyncIterator[Workshop]:
-    """Everything for a run. Raises `ConfigError`, `ArchiveBusy`, `StorageError`.
+    """Everything for a run but the API. Raises `ConfigError`, `ArchiveBusy`, `StorageError`.
 
-    `must_exist`: no archive is made. `distrust_catalogue`: damage was met in it, it is made anew.
+    `command` is what another run will call this one. `must_exist`: no archive is made. `distrust_catalogue`: damage was
+    met in it, it is made anew.
     """
     async with contextlib.AsyncExitStack() as stack:
-        held = hold(root, time_zone=settings.layout.time_zone, now=utc_now(), must_exist=must_exist, observer=observer)
+        held = hold(
+            root,
+            time_zone=settings.layout.time_zone,
+            now=utc_now(),
+            must_exist=must_exist,
+            command=command,
+            observer=observer,
+        )
         archive = stack.enter_context(held)
         buffer = min(BATCH, ALL_BUFFERS // (BUFFERS_PER_WORKER * settings.download.workers))
         store = Store(archive.root, batch=buffer, reserve=settings.download.reserve)
@@ -137,7 +148,6 @@ async def open_workshop(
         stack.callback(shelf.close)
 
         retrier = Retrier(settings.retry, observer)
-        api = await stack.enter_async_context(connected_api(settings, key, retrier))
         limits = Limits(
             settings.network.connect_timeout_seconds,
             settings.download.stall_seconds,
@@ -156,6 +166,6 @@ async def open_workshop(
             archive=archive,
             store=store,
             shelf=shelf,
-            api=api,
+            retrier=retrier,
             downloader=Downloader(media, store, retrier, settings.download, observer, utc_now),
         )

@@ -12,8 +12,10 @@ from pictory_archiver.config_report import ConfigReport
 from pictory_archiver.ledger import Ledger
 from pictory_archiver.ledgers import StatusOfAccounts
 from pictory_archiver.preview import Intended, Preview
+from pictory_archiver.repair_report import Repair
 from pictory_archiver.report import Report
 from pictory_archiver.sidecar import schema as sidecar_schema
+from pictory_archiver.verification import Verification, VerificationOfAccounts
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -32,6 +34,11 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "report": _of("report", "report of a run (sync --json)", Report),
     "status": _of("status", "ledger (status --json)", Ledger),
     "status-of-accounts": _of("status-of-accounts", "ledgers (status --all-accounts --json)", StatusOfAccounts),
+    "verification": _of("verification", "report of a check (verify --json)", Verification),
+    "verification-of-accounts": _of(
+        "verification-of-accounts", "reports of checks (verify --all-accounts --json)", VerificationOfAccounts
+    ),
+    "repair": _of("repair", "report of a repair (repair --json)", Repair),
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }

@@ -16,10 +16,10 @@ from typing import Any, TypeVar, get_args
 import msgspec
 import pytest
 
-from pictory_archiver.events import BytesReceived, Event, VideosHeld
+from pictory_archiver.events import BytesRead, BytesReceived, Event, ReadingStarted, VideosChecked, VideosHeld
+from pictory_archiver.figures import CheckProgress, Progress
 from pictory_archiver.logs import LEVELS, LogFile, RunBegan, RunEnded, event_name, json_line
 from pictory_archiver.models import Slot
-from pictory_archiver.progress import Progress
 from pictory_archiver.simulator import Fault, Match, Stall, World
 from pictory_archiver.simulator import Status as HttpStatus
 
@@ -35,7 +35,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="devices and sig
 DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)")
 T = TypeVar("T")
 
-NEVER_LOGGED = {BytesReceived, VideosHeld}
+NEVER_LOGGED = {BytesReceived, VideosHeld, ReadingStarted, BytesRead, VideosChecked}
 
 
 def lines_of(path: Path) -> list[str]:
@@ -56,7 +56,7 @@ def objects_of(text: str) -> list[dict[str, Any]]:
 
 
 def test_every_event_has_a_level_or_is_never_logged() -> None:
-    assert set(LEVELS) == {*get_args(Event), RunBegan, RunEnded, Progress} - NEVER_LOGGED
+    assert set(LEVELS) == {*get_args(Event), RunBegan, RunEnded, Progress, CheckProgress} - NEVER_LOGGED
 
 
 def test_the_document_names_every_event_with_its_fields() -> None:

@@ -22,8 +22,9 @@ from pictory_archiver.events import (
     VideosHeld,
     Warned,
 )
+from pictory_archiver.figures import Figures
 from pictory_archiver.models import Kind, Slot, Status
-from pictory_archiver.progress import LINE_EVERY_SECONDS, Figures, Lines, Problems, log_line, watching
+from pictory_archiver.progress import LINE_EVERY_SECONDS, Lines, Problems, log_line, watching
 from pictory_archiver.simulator import Fault, Match, World
 from pictory_archiver.simulator import Status as HttpStatus
 

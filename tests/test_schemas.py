@@ -13,6 +13,7 @@ from pictory_archiver.simulator import Fault, Match, Status, World
 
 from . import schemas
 from .conftest import Account
+from .damage import cut, file_of
 from .support import check_archive
 
 
@@ -49,6 +50,17 @@ def test_what_the_commands_print_is_valid(account: Account, archive: Path) -> No
     ledger = validate("status", program.run("status", archive, "--json").stdout)
     assert (ledger["exit_status"], ledger["problem_count"], len(ledger["runs"])) == (3, 1, 1)
     check_archive(archive)  # every sidecar by its schema
+
+    file_of(archive, world, 1, "mp4").unlink()
+    cut(file_of(archive, world, 2, "json"))
+    found = validate("verification", program.run("verify", archive, "--json").stdout)
+    assert (found["exit_status"], found["damage_count"]) == (7, 2)
+    done = validate("repair", program.run("repair", archive, "--json").stdout)
+    assert (done["exit_status"], done["mended_count"]) == (0, 2)
+    program.settings = {**program.settings, "accounts": {"one": {"archive": str(archive), "key_file": "none"}}}
+    of_all = validate("verification-of-accounts", program.run("verify", "--all-accounts", "--json").stdout)
+    assert (of_all["exit_status"], len(of_all["accounts"])) == (0, 1)
+    del program.settings["accounts"]
 
     again = validate("report", program.run("sync", archive, "--since", "2026-01-01", "--json").stdout)
     assert again["selection"]

@@ -112,6 +112,7 @@ async def test_new_files_follow_the_umask(store: Store) -> None:
             committed.path,
             committed.path.with_name("b.mp4"),
             Space(store.root, 0),
+            store.quarantine,
             sha256=committed.sha256,
             modified=None,
         )

@@ -1,0 +1,46 @@
+"""A part of the videos that is another one on another day, so that a regular job reads all of them in time. Pure.
+
+The videos fall into slices by a digest of their id. The day says which slice is read. Each month moves on by 31 slices
+and each day by one, so a job on the same day of every month, and one on every day, both come to each slice: the number
+of slices is never a multiple of 31.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from math import ceil
+
+from msgspec import Struct
+
+MOST_SLICES = 1000
+_STEP = 31
+
+
+class Subset(Struct, frozen=True):
+    """Slice `number` (from 1) of so many `slices`."""
+
+    number: int = 1
+    slices: int = 1
+
+    def holds(self, video_id: str) -> bool:
+        """Whether a video belongs to this slice."""
+        if self.slices == 1:
+            return True
+        digest = hashlib.sha256(video_id.encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8]) % self.slices == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.slices}"
+
+
+EVERYTHING = Subset()
+
+
+def subset_of(percent: float, day: date) -> Subset:
+    """The slice of a day, of at most so many percent of the videos (above 0)."""
+    slices = min(max(ceil(100 / percent), 1), MOST_SLICES)
+    if slices % _STEP == 0:
+        slices += 1
+    position = _STEP * (12 * day.year + day.month) + day.day
+    return Subset(position % slices + 1, slices)

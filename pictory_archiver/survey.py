@@ -1,0 +1,449 @@
+"""An archive looked through: every sidecar against the files that it names, and what lies beside them.
+
+It reads, and writes nothing. It goes folder by folder, so memory depends on the largest folder and not on the archive.
+Files are read by several threads at once, ahead of the video that is being judged; the order is that of the paths.
+What looks like damage is looked at twice: a run beside this one may have written in between.
+
+Where a sidecar is lost or unreadable, the catalogue says what the video's files should be. Where there is no catalogue
+either, only the names in the folder tell that something was there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+
+import msgspec
+from msgspec import Struct
+
+from . import disk
+from .archive import HIDDEN, LIBRARY, MAX_SIDECAR, README, Archive, is_litter
+from .catalogue import Known, Outline
+from .errors import ConfigError, StorageError
+from .events import BytesRead, Found, Observer, VideosChecked
+from .findings import Finding, Seen, What, is_promise, slots_in_doubt
+from .layout import PARTIAL
+from .models import Place, Slot
+from .reading import Reader, ReadingEnded
+from .shelf import Shelf
+from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
+from .subset import EVERYTHING, Subset
+from .text import printable
+from .threads import Threads, outlive
+from .verdicts import (
+    Held,
+    Looked,
+    about_sidecar,
+    bad_slots,
+    damaged_files,
+    dangling,
+    is_another,
+    is_clean,
+    lies_of,
+    notes_on,
+)
+
+VIDEOS_PER_STEP = 8
+STEPS_AHEAD_PER_READER = 3
+ROWS_PER_STEP = 1000
+TELL_EVERY_SECONDS = 0.25
+
+_PARTIALS = (PARTIAL, f"{PARTIAL}.json", f"{PARTIAL}.next")
+_OURS_AT_ROOT = frozenset({str(README), "index.html"})
+
+
+class Examined(Struct, frozen=True, kw_only=True):
+    """A video with which something is not as it should be.
+
+    `sidecar` is the one on the disk, None where it is lost or damaged; `known` is what the catalogue knows of a video
+    at this place. `truth` is what is to be believed of the two, None where there is neither, and `bad` names its files
+    that are not as it says.
+    """
+
+    place: Place
+    sidecar: Sidecar | None
+    known: Known | None
+    truth: Sidecar | None
+    findings: tuple[Finding, ...]
+    bad: frozenset[Slot] = frozenset()
+
+    @property
+    def is_damaged(self) -> bool:
+        return any(finding.is_damage for finding in self.findings)
+
+
+class _Chunk(Struct, frozen=True):
+    """Some of the sidecars of a folder; the last chunk of a folder has all its other names, and what else was found."""
+
+    folder: PurePosixPath
+    sidecars: tuple[str, ...]
+    is_last: bool
+    others: tuple[str, ...] = ()
+    troubles: tuple[Finding, ...] = ()
+
+
+class Survey:
+    """One look through an archive. `videos`, `files` and `incomplete` count what was looked at so far; `files_read`
+    those that were read.
+
+    With `quick`, sizes are compared and no file is read; else those of the videos of a `subset` are read. Where `only`
+    some videos are wanted, nothing else of others is looked at than their sidecars.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        shelf: Shelf,
+        *,
+        quick: bool = False,
+        subset: Subset = EVERYTHING,
+        only: frozenset[str] | None = None,
+        workers: int,
+        observer: Observer,
+    ) -> None:
+        self._root = archive.root
+        self._shelf = shelf
+        self._quick = quick
+        self._subset = subset
+        self._only = only
+        self._ahead = STEPS_AHEAD_PER_READER * workers
+        self._threads = Threads(workers + 1, "reading")
+        self._reader = Reader()
+        self._observer = observer
+        self._told_bytes = 0
+        self._claimed: set[str] = set()
+        self._unreadable: dict[str, Looked] = {}
+        self._settled: set[str] = set()
+        self.videos = self.files = self.files_read = self.incomplete = 0
+
+    @property
+    def bytes_read(self) -> int:
+        """The bytes of media that were read so far."""
+        return self._reader.bytes
+
+    async def examined(self) -> AsyncGenerator[Examined | Finding]:
+        """What is not as it should be: videos, and files that belong to none. Raises `StorageError`, `ConfigError`."""
+        walk = self._walk()
+        ahead: deque[tuple[_Chunk, asyncio.Future[list[Looked]]]] = deque()
+        try:
+            while True:
+                chunks = await self._threads.hop(lambda: list(islice(walk, self._ahead - len(ahead))))
+                ahead.extend((chunk, self._threads.start(self._look_at_chunk, chunk)) for chunk in chunks)
+                if not ahead:
+                    break
+                chunk, future = ahead.popleft()
+                async for each in self._judged(chunk, await self._watched(future)):
+                    yield each
+            async for each in self._rows_without_sidecar():
+                yield each
+            self._tell_bytes()
+        finally:
+            self._reader.end()
+            for _, future in ahead:
+                with contextlib.suppress(ReadingEnded, StorageError):
+                    await outlive(future)
+            self._threads.close()
+
+    # The walk, in threads
+
+    def _walk(self) -> Iterator[_Chunk]:
+        """The folders in the order of their paths, each in chunks."""
+        troubles: list[Finding] = []
+
+        def on_error(error: OSError) -> None:
+            where = os.path.relpath(os.fsdecode(error.filename or ""), self._root)
+            detail = f"the folder cannot be read: {os.strerror(error.errno or 0)}"
+            troubles.append(Finding(what=What.UNREADABLE, path=_printable(where), detail=detail))
+
+        for path, subfolders, names in os.walk(self._root, onerror=on_error):
+            folder = PurePosixPath(os.path.relpath(path, self._root).replace(os.sep, "/"))
+            for name in subfolders:
+                if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
+                    where = _printable(str(folder / name))
+                    troubles.append(Finding(what=What.EXTRA, path=where, detail="a link, which is not followed"))
+            is_top = folder == PurePosixPath()
+            kept = (each for each in subfolders if not (is_litter(each) or (is_top and _is_hidden(each))))
+            subfolders[:] = sorted(kept)
+            names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
+            sidecars = [name for name in names if _may_be_sidecar(name)]
+            others = tuple(name for name in names if not _may_be_sidecar(name))
+            for start in range(0, len(sidecars), VIDEOS_PER_STEP):
+                yield _Chunk(folder, tuple(sidecars[start : start + VIDEOS_PER_STEP]), is_last=False)
+            yield _Chunk(folder, (), is_last=True, others=others, troubles=tuple(troubles))
+            troubles.clear()
+        if troubles:
+            yield _Chunk(PurePosixPath(), (), is_last=True, troubles=tuple(troubles))
+
+    def _look_at_chunk(self, chunk: _Chunk) -> list[Looked]:
+        return [self._look_at_sidecar(chunk.folder, name) for name in chunk.sidecars]
+
+    def _look_at_sidecar(self, folder: PurePosixPath, name: str) -> Looked:
+        path = self._root / folder / name
+        if path.exists() and disk.size_of(path) is None:
+            return Looked(name, None, None, None, is_ours=False, problem="it is a link, or no file", seen={})
+        try:
+            with open(path, "rb", opener=disk.opener) as file:
+                data = file.read(MAX_SIDECAR + 1)
+        except OSError as error:
+            problem = f"it cannot be read: {os.strerror(error.errno or 0)}"
+            return Looked(name, None, None, None, is_ours=False, problem=problem, seen={})
+        digest = hashlib.sha256(data).hexdigest()
+        is_ours = FORMAT.encode() in data
+        try:
+            sidecar = parse(data)
+        except BrokenSidecar as error:
+            return Looked(name, None, len(data), digest, is_ours=is_ours, problem=str(error), seen={})
+        except ConfigError as error:
+            return Looked(name, None, len(data), digest, is_ours=is_ours, problem=str(error), seen={}, is_newer=True)
+        return Looked(name, sidecar, len(data), digest, is_ours=True, problem="", seen=self._look_at(folder, sidecar))
+
+    def _look_at(self, folder: PurePosixPath, sidecar: Sidecar) -> dict[Slot, Seen]:
+        """The files that a sidecar promises, as they are."""
+        read = self._reads(sidecar)
+        where = self._root / folder
+        assets = sidecar.assets if self._wants(sidecar) else ()
+        promised = {asset.slot: asset.path for asset in assets if is_promise(asset) and asset.path}
+        return {slot: self._reader.look(where / path, read=read) for slot, path in promised.items()}
+
+    async def _watched(self, future: asyncio.Future[list[Looked]]) -> list[Looked]:
+        """What a step came to; observers learn meanwhile how much was read."""
+        while not future.done():
+            await asyncio.wait([future], timeout=TELL_EVERY_SECONDS)
+            self._tell_bytes()
+        return future.result()
+
+    def _tell_bytes(self) -> None:
+        count = self._reader.bytes - self._told_bytes
+        if count:
+            self._told_bytes += count
+            self._observer(BytesRead(count))
+
+    # The judgement, one video after the other
+
+    async def _judged(self, chunk: _Chunk, looked: Sequence[Looked]) -> AsyncIterator[Examined | Finding]:
+        sound = {each.sidecar.id: each for each in looked if each.sidecar is not None}
+        outlines = await self._shelf.ask(self._shelf.catalogue.outlines, list(sound))
+        held = await self._held(each.believed for each in sound.values())
+        for each in looked:
+            if each.sidecar is None:
+                self._unreadable[each.name] = each
+                continue
+            self._claimed.update((each.name, *(asset.path for asset in each.sidecar.assets if asset.path)))
+            found = await self._judge(chunk.folder, each, outlines.get(each.sidecar.id), held)
+            if found is not None:
+                self._tell(found)
+                yield found
+        if chunk.is_last:
+            for finding in chunk.troubles:
+                self._tell(finding)
+                yield finding
+            async for left in self._leftovers(chunk):
+                self._tell(left)
+                yield left
+            self._claimed.clear()
+            self._unreadable.clear()
+
+    async def _judge(
+        self, folder: PurePosixPath, looked: Looked, outline: Outline | None, held: Held
+    ) -> Examined | Finding | None:
+        """What is wrong with a video whose sidecar can be read; None where nothing is."""
+        sidecar = looked.believed
+        place = Place.of(folder / looked.name)
+        if outline is not None and outline.sidecar_bytes is None:
+            outline = None
+        if (outline is None or outline.place != place) and await self._is_of_another(place, sidecar):
+            self._claimed.discard(looked.name)
+            problem = f"it is the one of another video, {printable(sidecar.id, 60)}"
+            self._unreadable[looked.name] = msgspec.structs.replace(looked, sidecar=None, problem=problem)
+            return None
+        moved = outline is not None and outline.place != place
+        if moved and outline is not None:
+            if sidecar.id in self._settled or await self._is_there(outline.place):
+                detail = f"another sidecar of the video that lies at {outline.place.sidecar}"
+                return Finding(what=What.EXTRA, path=str(place.sidecar), detail=detail, video_id=sidecar.id)
+            self._settled.add(sidecar.id)
+        if not self._wants(sidecar):
+            return None
+        self._count(sidecar, len(looked.seen))
+        notes = tuple(notes_on(place, sidecar, outline))
+        if is_clean(looked, outline, held):
+            return Examined(place=place, sidecar=sidecar, known=None, truth=sidecar, findings=notes) if notes else None
+        return await self._judge_again(place, looked, outline, notes)
+
+    async def _is_of_another(self, place: Place, sidecar: Sidecar) -> bool:
+        """Whether this is the place of another video, as far as the catalogue knows."""
+        there = await self._shelf.ask(self._shelf.catalogue.at, [place])
+        return any(known.sidecar.id != sidecar.id and known.sidecar_bytes is not None for known in there)
+
+    async def _judge_again(
+        self, place: Place, looked: Looked, outline: Outline | None, notes: tuple[Finding, ...]
+    ) -> Examined | None:
+        """The second look at a video, with all that the catalogue knows of it."""
+        again = await self._threads.hop(self._look_at_sidecar, PurePosixPath(place.folder), looked.name)
+        if again.sidecar is None:
+            self._unreadable[again.name] = again
+            return None
+        sidecar = again.sidecar
+        if again.sha256 != looked.sha256:  # written meanwhile: what the catalogue said is of the former one
+            outline = None
+        known = (await self._shelf.ask(self._shelf.catalogue.known, [sidecar.id])).get(sidecar.id)
+        if known is not None and (known.place != place or known.sidecar_bytes is None):
+            known = None
+        held = await self._held([sidecar, *([known.sidecar] if known else [])])
+        lies, contradicted = lies_of(again, outline, known, held)
+        truth = known.sidecar if known is not None and contradicted else sidecar
+        seen = again.seen
+        if truth is not sidecar:
+            seen = await self._threads.hop(self._look_at, PurePosixPath(place.folder), truth)
+        false = [about_sidecar(What.FALSE_SIDECAR, place, lies[0], sidecar.id)] if lies else []
+        findings = (*false, *damaged_files(place, truth, seen), *notes)
+        if not findings:
+            return None
+        bad = frozenset(bad_slots(truth, seen)) | dangling(truth, held) | slots_in_doubt(truth, again.name)
+        return Examined(place=place, sidecar=sidecar, known=known, truth=truth, findings=findings, bad=bad)
+
+    async def _held(self, sidecars: Iterable[Sidecar]) -> Held:
+        """Those files that inputs are linked to that the archive holds, as far as the catalogue knows."""
+        targets = {asset.video_id for sidecar in sidecars for asset in sidecar.assets if asset.video_id is not None}
+        return await self._shelf.ask(self._shelf.catalogue.held_files, sorted(targets)) if targets else frozenset()
+
+    async def _leftovers(self, chunk: _Chunk) -> AsyncIterator[Examined | Finding]:
+        """What no readable sidecar of a folder names: videos with a lost or damaged one, and files of none."""
+        names = [name for name in (*chunk.others, *self._unreadable) if name not in self._claimed]
+        stems = sorted({name.partition(".")[0] for name in names if _is_text(name)})
+        places = [Place.of(chunk.folder / f"{stem}.json") for stem in stems]
+        known = {each.place.stem: each for each in await self._shelf.ask(self._shelf.catalogue.at, places)}
+        taken: set[str] = set()
+        for stem in stems:
+            unreadable = self._unreadable.get(f"{stem}.json")
+            each = known.get(stem)
+            if unreadable is not None and unreadable.is_newer:
+                _refuse_newer(chunk.folder, unreadable, each)
+            if each is not None and each.sidecar_bytes is not None:
+                found = await self._judge_by_catalogue(each, unreadable)
+                if found is not None:
+                    yield found
+                taken.update(asset.path for asset in each.sidecar.assets if asset.path)
+                taken.add(f"{stem}.json")
+            elif unreadable is not None and (unreadable.is_ours or _has_files(stem, chunk.others)):
+                taken.add(unreadable.name)
+                place = Place.of(chunk.folder / unreadable.name)
+                self.videos += 1
+                finding = about_sidecar(What.DAMAGED_SIDECAR, place, unreadable.problem, None)
+                yield Examined(place=place, sidecar=None, known=None, truth=None, findings=(finding,))
+        for name in sorted(set(names) - taken):
+            path = _printable(str(chunk.folder / name))
+            if name.endswith(_PARTIALS):
+                yield Finding(what=What.UNFINISHED, path=path, detail="a download that was not finished")
+            elif name.partition(".")[0] in known:
+                yield Finding(what=What.UNFINISHED, path=path, detail="its video has no sidecar yet")
+            else:
+                yield Finding(what=What.EXTRA, path=path, detail="no sidecar names it")
+
+    async def _judge_by_catalogue(self, known: Known, unreadable: Looked | None) -> Examined | None:
+        """A video whose sidecar is lost or damaged, by what the catalogue knows of it."""
+        sidecar, place = known.sidecar, known.place
+        if unreadable is None and (sidecar.id in self._settled or await self._is_there(place)):
+            return None  # written meanwhile, or found elsewhere
+        self._settled.add(sidecar.id)
+        if not self._wants(sidecar):
+            return None
+        self._count(sidecar, sum(is_promise(asset) for asset in sidecar.assets))
+        what, problem = What.LOST_SIDECAR, "it is not there"
+        if unreadable is not None:
+            what, problem = What.DAMAGED_SIDECAR, unreadable.problem
+        seen = await self._threads.hop(self._look_by_catalogue, known)
+        findings = (about_sidecar(what, place, problem, sidecar.id), *damaged_files(place, sidecar, seen))
+        bad = frozenset(bad_slots(sidecar, seen))
+        return Examined(place=place, sidecar=None, known=known, truth=sidecar, findings=findings, bad=bad)
+
+    def _look_by_catalogue(self, known: Known) -> dict[Slot, Seen]:
+        """As `_look_at`, where the folder was not walked: it may be lost, or a link by now."""
+        try:
+            disk.find(self._root, known.place.sidecar)
+        except StorageError as error:
+            return {asset.slot: Seen(None, trouble=str(error)) for asset in known.sidecar.assets if is_promise(asset)}
+        return self._look_at(PurePosixPath(known.place.folder), known.sidecar)
+
+    async def _rows_without_sidecar(self) -> AsyncIterator[Examined]:
+        """Videos of the catalogue of whose files nothing at all was met."""
+        after = ""
+        while rows := await self._shelf.ask(self._shelf.catalogue.outlines_after, after, ROWS_PER_STEP):
+            after = rows[-1].id
+            rows = [row for row in rows if row.sidecar_bytes is not None and row.id not in self._settled]
+            missing = await self._threads.hop(self._not_there, rows)
+            known = await self._shelf.ask(self._shelf.catalogue.known, [row.id for row in missing])
+            for row in missing:
+                found = await self._judge_by_catalogue(known[row.id], None) if row.id in known else None
+                if found is not None:
+                    self._tell(found)
+                    yield found
+
+    def _not_there(self, rows: Sequence[Outline]) -> list[Outline]:
+        return [row for row in rows if not self._has_sidecar(row.place)]
+
+    async def _is_there(self, place: Place) -> bool:
+        return await self._threads.hop(self._has_sidecar, place)
+
+    def _has_sidecar(self, place: Place) -> bool:
+        try:
+            return disk.size_of(disk.find(self._root, place.sidecar)) is not None
+        except StorageError:
+            return False
+
+    def _wants(self, sidecar: Sidecar) -> bool:
+        return self._only is None or sidecar.id in self._only
+
+    def _reads(self, sidecar: Sidecar) -> bool:
+        return not self._quick and self._subset.holds(sidecar.id)
+
+    def _count(self, sidecar: Sidecar, files: int) -> None:
+        self.videos += 1
+        self.files += files
+        self.files_read += files if self._reads(sidecar) else 0
+        self.incomplete += not sidecar.complete
+        self._observer(VideosChecked(1))
+
+    def _tell(self, found: Examined | Finding) -> None:
+        for finding in found.findings if isinstance(found, Examined) else (found,):
+            self._observer(Found(finding.what, finding.path, finding.detail, is_damage=finding.is_damage))
+
+
+def _refuse_newer(folder: PurePosixPath, looked: Looked, known: Known | None) -> None:
+    """Raises `ConfigError` for a sidecar of a newer release, but not where rot alone has made one of it."""
+    outline = None
+    if known is not None:
+        sidecar = known.sidecar
+        outline = Outline(sidecar.id, known.place, known.sidecar_bytes, known.sidecar_sha256, sidecar.archived_at)
+    if not is_another(looked, outline):
+        raise ConfigError(
+            f"{_printable(str(folder / looked.name))}: {looked.problem}",
+            hint="update pictory-archiver; nothing was changed",
+        )
+
+
+def _may_be_sidecar(name: str) -> bool:
+    return name.endswith(".json") and not name.endswith(f"{PARTIAL}.json") and _is_text(name)
+
+
+def _has_files(stem: str, names: Sequence[str]) -> bool:
+    """Whether outputs of a video of this stem lie beside it."""
+    return any(name.startswith(f"{stem}.") and not name.endswith(_PARTIALS) for name in names)
+
+
+def _is_hidden(name: str) -> bool:
+    return name in (str(HIDDEN), str(LIBRARY))
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _printable(path: str) -> str:
+    return printable(path, 1000)
