@@ -36,6 +36,7 @@ from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
 from .subset import EVERYTHING, Subset
 from .text import printable
 from .threads import Threads, outlive
+from .tree import is_nested
 from .verdicts import (
     Held,
     Looked,
@@ -168,6 +169,11 @@ class Survey:
                     where = _printable(str(folder / name))
                     troubles.append(Finding(what=What.EXTRA, path=where, detail="a link, which is not followed"))
             is_top = folder == PurePosixPath()
+            if not is_top and is_nested(path, subfolders):
+                where, detail = _printable(str(folder)), "another archive, which is not looked into"
+                troubles.append(Finding(what=What.EXTRA, path=where, detail=detail))
+                subfolders.clear()
+                continue
             kept = (each for each in subfolders if not (is_litter(each) or (is_top and _is_hidden(each))))
             subfolders[:] = sorted(kept)
             names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
