@@ -137,8 +137,10 @@ class Survey:
                 ahead.extend((chunk, self._threads.start(self._look_at_chunk, chunk)) for chunk in chunks)
                 if not ahead:
                     break
-                chunk, future = ahead.popleft()
-                async for each in self._judged(chunk, await self._watched(future)):
+                chunk, future = ahead[0]  # it stays among those that are waited for at the end
+                looked = await self._watched(future)
+                ahead.popleft()
+                async for each in self._judged(chunk, looked):
                     yield each
             async for each in self._rows_without_sidecar():
                 yield each
