@@ -344,7 +344,7 @@ class Survey:
             if name.endswith(_PARTIALS):
                 yield Finding(what=What.UNFINISHED, path=path, detail="a download that was not finished")
             elif name.partition(".")[0] in known:
-                yield Finding(what=What.UNFINISHED, path=path, detail="its video has no sidecar yet")
+                yield Finding(what=What.UNFINISHED, path=path, detail="no sidecar of its video names it yet")
             else:
                 yield Finding(what=What.EXTRA, path=path, detail="no sidecar names it")
 
