@@ -93,11 +93,11 @@ def _problems(done: Reindexed) -> Iterator[str]:
             f"{marker.time_zone} (from {marker.time_zone_from})"
         )
     for damaged in done.damaged[:SHOWN]:
-        yield f"{printable(damaged.path)} is damaged ({printable(damaged.problem)}); the next sync writes it anew"
-    yield from _more(done.damaged_count, "sidecars are damaged")
+        yield f"{printable(damaged.path)} is passed over: {printable(damaged.problem)}"
+    yield from _more(done.damaged_count, "are passed over")
     for extra in done.extra[:SHOWN]:
         yield f"{printable(extra.path)} does not count: {printable(extra.counts)} is of the same video"
-    yield from _more(done.extra_count, "sidecars do not count")
+    yield from _more(done.extra_count, "do not count")
 
 
 def _more(number: int, what: str) -> Iterator[str]:
