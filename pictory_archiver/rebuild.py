@@ -76,19 +76,24 @@ def rebuild(
 ) -> tuple[Catalogue, Filled]:
     """A new catalogue at this path. It is made under another name, for a crash would leave a part of the videos.
 
-    `former` is the one at this path, where it can be relied on; it is closed before it is set aside.
+    `former` is the one at this path, where it is whole: it is closed and replaced. A damaged one is set aside.
     """
     partial = path.with_name(f"{path.name}.partial")
     with storage_errors(path):
         partial.unlink(missing_ok=True)
         _journal(partial).unlink(missing_ok=True)
-    with contextlib.closing(Catalogue.create(partial)) as catalogue:
-        filled = fill(catalogue, archive, former=former, observer=observer)
-    if former is not None:
-        former.close()
+    try:
+        with contextlib.closing(Catalogue.create(partial)) as catalogue:
+            filled = fill(catalogue, archive, former=former, observer=observer)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
     with storage_errors(path):
         disk.sync_file(partial)
-        if path.exists():
+        if former is not None:
+            former.close()
+        elif path.exists():
             path.replace(path.with_name(f"{path.name}.damaged"))
         _journal(path).unlink(missing_ok=True)  # it belongs to the damaged file, and would be played into the new one
         put_in_place(partial, path)
@@ -127,14 +132,15 @@ def fill(
     """Records every readable sidecar, and the last runs of the journal. No listing counts any more: the next one is
     full. What a `former` catalogue knows of a video whose sidecar cannot be read is taken over.
 
-    Of two sidecars for one id that counts whose files are there, then the higher revision, then the one with more of
-    its files, then the first by its path.
+    Of two sidecars for one id one counts that has files, of these that of the higher revision, then the one with more
+    of its files, then the first by its path.
     """
     filled = Filled([], [])
     batch: dict[str, Known] = {}
     for found in sidecars_below(archive.root):
         if isinstance(found.says, BrokenSidecar):
-            filled.broken.append((found.path, str(found.says)))
+            if found.is_ours:
+                filled.broken.append((found.path, str(found.says)))
             continue
         known = known_by(found, found.says)
         earlier = batch.get(known.sidecar.id)

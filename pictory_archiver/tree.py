@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from . import disk
 from .errors import ConfigError
+from .layout import OUTPUT_SUFFIXES
 from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
 from .text import printable
 
@@ -38,12 +39,13 @@ BYTES_FOR_A_HINT = 4096
 
 class OnDisk(Struct, frozen=True):
     """A sidecar as it lies on the disk: its path in the archive, what it says or why it cannot be read, and the size
-    and the SHA-256 digest of its bytes."""
+    and the SHA-256 digest of its bytes. `is_ours`: what cannot be read was a sidecar, or may have been."""
 
     path: PurePosixPath
     says: Sidecar | BrokenSidecar
     bytes: int
     sha256: str
+    is_ours: bool = True
 
 
 def sidecars_below(root: Path) -> Iterator[OnDisk]:
@@ -72,7 +74,11 @@ def read_sidecar(root: Path, path: PurePosixPath) -> OnDisk | None:
         data = read_regular(f"{root}{os.sep}{path}")
     except OSError as error:
         return _unreadable(path, error, "it cannot be read")
-    return None if data is None else OnDisk(path, _understood(data, path), len(data), sha256(data).hexdigest())
+    if data is None:
+        return None
+    says = _understood(data, path)
+    is_ours = isinstance(says, Sidecar) or FORMAT.encode() in data or _has_files(root, path)
+    return OnDisk(path, says, len(data), sha256(data).hexdigest(), is_ours)
 
 
 def paths_below(root: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[PurePosixPath]:
@@ -127,6 +133,12 @@ def _understood(data: bytes, path: PurePosixPath) -> Sidecar | BrokenSidecar:
         return error
     except ConfigError as error:
         raise ConfigError(f"{printable(str(path), 1000)}: {error}", hint=error.hint) from None
+
+
+def _has_files(root: Path, path: PurePosixPath) -> bool:
+    """Whether outputs of a video lie beside a file as they lie beside its sidecar."""
+    beside = root / path.with_suffix("")
+    return any(beside.with_name(beside.name + suffix).is_file() for suffix in OUTPUT_SUFFIXES.values())
 
 
 def _unreadable(path: PurePosixPath, error: OSError, words: str) -> OnDisk:

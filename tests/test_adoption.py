@@ -410,28 +410,35 @@ def test_an_input_comes_from_a_video_that_was_moved(account: Account, archive: P
 
 
 def test_of_two_copies_of_a_video_one_counts_and_nothing_is_lost(held: Held, archive: Path) -> None:
-    """That of the higher revision, else the one whose files are there, else the first by its path."""
+    """One whose files are there, of these that of the higher revision, else the first by its path."""
     simulator, program = held
     world = simulator.world
-    places = {video: file_of(archive, world, video, "json") for video in range(4)}
+    places = {video: file_of(archive, world, video, "json") for video in range(5)}
     for folder in ("1 first", "Copies"):
         (archive / folder).mkdir()
-    for video, folder, files in ((0, "1 first", "*"), (1, "1 first", "json"), (2, "Copies", "*"), (3, "Copies", "*")):
+    for video, folder, files in (
+        (0, "1 first", "*"),
+        (1, "1 first", "json"),
+        (2, "Copies", "*"),
+        (3, "Copies", "*"),
+        (4, "Copies", "json"),
+    ):
         for path in places[video].parent.glob(f"*_{world.id(video)}.{files}"):
             shutil.copy2(path, archive / folder / path.name)
-    higher = archive / "Copies" / places[3].name
-    rewrite(higher, lambda document: document.update(revision=2))
-    counts = {0: archive / "1 first" / places[0].name, 1: places[1], 2: places[2], 3: higher}
+    higher, bare = (archive / "Copies" / places[video].name for video in (3, 4))
+    for path in (higher, bare):
+        rewrite(path, lambda document: document.update(revision=2))
     extra = {
-        (places[0], counts[0]),
+        (places[0], archive / "1 first" / places[0].name),
         (archive / "1 first" / places[1].name, places[1]),
         (archive / "Copies" / places[2].name, places[2]),
         (places[3], higher),
+        (bare, places[4]),
     }
     before = snapshot(archive)
     for _ in range(2):
         made = program.run("reindex", archive, "--json")
-        assert (made.status, made.report["videos"], made.report["extra_count"]) == (0, COUNT, 4)
+        assert (made.status, made.report["videos"], made.report["extra_count"]) == (0, COUNT, 5)
         told = {(archive / each["path"], archive / each["counts"]) for each in made.report["extra"]}
         assert told == extra
         for path, other in extra:
@@ -494,9 +501,13 @@ def test_sidecars_that_cannot_be_read_are_named_and_what_was_known_of_them_is_ke
     simulator, program = held
     world = simulator.world
     paths = [file_of(archive, world, video, "json") for video in range(COUNT)]
-    for path in paths[:3]:
-        cut(path, 200)
+    cut(paths[0], 200)
+    paths[1].write_bytes(b"")
+    paths[2].write_bytes(b"\0" * 2000)
     paths[3].unlink()
+    mine = [archive / "notes.json", paths[4].with_name("report.json")]
+    for path in mine:
+        path.write_text('{"format": "of my own"}')
     made = program.run("reindex", archive, "--json")
     assert (made.status, made.report["videos"], made.report["damaged_count"]) == (0, COUNT - 1, 3)
     assert {each["path"] for each in made.report["damaged"]} == {str(path.relative_to(archive)) for path in paths[:3]}
@@ -506,6 +517,8 @@ def test_sidecars_that_cannot_be_read_are_named_and_what_was_known_of_them_is_ke
     simulator.forget()
     assert program.run("sync", archive).verdict.startswith(f"All {COUNT} ")
     assert {request.video for request in simulator.requests(origin="cdn")} == {3}
+    for path in mine:
+        path.unlink()
     check_against_world(archive, simulator)
 
 
@@ -514,7 +527,7 @@ def test_very_many_problems_are_not_all_printed(held: Held, archive: Path) -> No
     path = file_of(archive, simulator.world, 0, "json")
     for number in range(25):
         shutil.copy(path, path.with_name(f"copy {number:02}.json"))
-        path.with_name(f"cut {number:02}.json").write_bytes(b"{")
+        path.with_name(f"cut {number:02}.json").write_bytes(b'{"format": "pictory-archiver/sidecar", ')
     made = program.run("reindex", archive, "-q")
     assert (made.status, made.stdout) == (0, "")
     lines = made.stderr.splitlines()
@@ -573,6 +586,7 @@ def test_a_reindex_that_is_killed_leaves_the_former_catalogue(held: Held, archiv
     kill(process)
     assert partial.exists()
     assert (archive / CATALOGUE).read_bytes() == before
+    assert not (archive / f"{CATALOGUE}.damaged").exists()
     assert f"{6000 + COUNT:,} in the archive" in program.run("status", archive).stdout
     again = program.run("reindex", archive)
     assert (again.status, again.stdout.split(" of")[0]) == (0, f"Rebuilt the catalogue: {6019:,} videos, {19:,}")
@@ -599,6 +613,7 @@ def test_a_disk_that_cannot_be_written_is_said_and_leaves_all_as_it_was(
             pass
     full = lonely(program).run("reindex", archive)
     assert (full.status, full.stdout, "full" in full.stderr) == (6, "", True), full
+    assert not list(archive.rglob("*.partial"))
     filler.unlink()
     mount("ro", again=True)
     denied = lonely(program).run("reindex", archive)
