@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ from .support import (
     snapshot,
 )
 from .test_incremental import ANOTHER_KEY, pages_asked
-from .test_interruption import kill, posix_only, wait_until
+from .test_interruption import kill, posix_only, stop, wait_until
 from .test_upkeep import lonely, query
 from .test_verify import found
 
@@ -365,6 +366,7 @@ def test_videos_that_were_moved_within_the_archive_are_found_again(held: Held, a
     assert snapshot(archive) == before
     assert not day.exists()
     assert query(archive / CATALOGUE, "SELECT count(*) FROM archive_videos WHERE path LIKE 'Holidays/%'") == [(moved,)]
+    assert query(archive / CATALOGUE, "SELECT count(*) FROM videos WHERE sidecar_sha256 IS NULL") == [(0,)]
     looked = program.run("verify", archive, "--json")
     assert (looked.status, looked.report["note_count"]) == (0, 0)
     check_against_world(archive, simulator)
@@ -574,7 +576,8 @@ def many_sidecars(root: Path, count: int) -> None:
 
 
 @posix_only
-def test_a_reindex_that_is_killed_leaves_the_former_catalogue(held: Held, archive: Path) -> None:
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_a_reindex_that_is_ended_leaves_the_former_catalogue(held: Held, archive: Path, number: str) -> None:
     simulator, program = held
     many_sidecars(archive, 6000)
     assert program.run("reindex", archive, "-q").status == 0
@@ -583,8 +586,12 @@ def test_a_reindex_that_is_killed_leaves_the_former_catalogue(held: Held, archiv
     file_of(archive, simulator.world, 0, "json").unlink()
     process = program.start("reindex", archive)
     wait_until(lambda: partial.exists() and partial.stat().st_size > 1_000_000, process)
-    kill(process)
-    assert partial.exists()
+    if number == "SIGTERM":
+        outcome, _ = stop(program, process, signal.SIGTERM)
+        assert (outcome.status, outcome.stdout) == (143, "")
+    else:
+        kill(process)
+    assert partial.exists() == (number == "SIGKILL")
     assert (archive / CATALOGUE).read_bytes() == before
     assert not (archive / f"{CATALOGUE}.damaged").exists()
     assert f"{6000 + COUNT:,} in the archive" in program.run("status", archive).stdout
