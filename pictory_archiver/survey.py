@@ -163,13 +163,17 @@ class Survey:
 
         for path, subfolders, names in os.walk(self._root, onerror=on_error):
             folder = PurePosixPath(os.path.relpath(path, self._root).replace(os.sep, "/"))
-            for name in subfolders:
-                if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
-                    where = _printable(str(folder / name))
-                    troubles.append(Finding(what=What.EXTRA, path=where, detail="a link, which is not followed"))
             is_top = folder == PurePosixPath()
+            for name in sorted(subfolders):
+                detail = ""
+                if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
+                    detail = "a link, which is not followed"
+                elif not _is_text(name):
+                    detail = "a folder whose name is no text: the archive has none such, and it is not looked into"
+                if detail:
+                    troubles.append(Finding(what=What.EXTRA, path=_printable(str(folder / name)), detail=detail))
             kept = (each for each in subfolders if not (is_litter(each) or (is_top and _is_hidden(each))))
-            subfolders[:] = sorted(kept)
+            subfolders[:] = sorted(each for each in kept if _is_text(each))
             names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
             sidecars = [name for name in names if _may_be_sidecar(name)]
             others = tuple(name for name in names if not _may_be_sidecar(name))

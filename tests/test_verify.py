@@ -160,6 +160,34 @@ def test_what_is_extra_or_unfinished_is_no_damage(held: Held, archive: Path) -> 
     assert "No damage, but worth a look: 6\n" in words.stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system whose names are bytes")
+def test_a_folder_whose_name_is_no_text_ends_no_check(held: Held, archive: Path) -> None:
+    simulator, program = held
+    sidecar = file_of(archive, simulator.world, 0, "json")
+    odd = Path(os.fsdecode(os.fsencode(archive) + b"/caf\xe9"))
+    shutil.copytree(sidecar.parent, odd)
+    outcome = program.run("verify", archive, "--json")
+    assert (outcome.status, outcome.report["damage"]) == (0, [])
+    assert found(outcome, "notes") == {("extra", "caf\\udce9")}
+    flip(file_of(archive, simulator.world, 1, "mp4"))
+    assert program.run("verify", archive).status == 7
+    assert "Left as it is: 1\n" in program.run("repair", archive).stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its names have no such characters")
+def test_names_move_no_cursor(held: Held, archive: Path) -> None:
+    """The program gives no such names; others may have."""
+    simulator, program = held
+    video = file_of(archive, simulator.world, 0, "mp4")
+    flip(video)
+    video.parent.rename(video.parent.with_name("\x1b[2J\nx"))
+    for words in (["verify"], ["verify", "-v", "-q"], ["repair"]):
+        outcome = program.run(*words, archive)
+        assert outcome.status == 7
+        assert f"\\x1b[2J\\x0ax/{video.name} (" in outcome.stdout
+        assert "\x1b" not in outcome.stdout + outcome.stderr
+
+
 def test_a_video_that_is_not_complete_is_no_damage(account: Account, archive: Path) -> None:
     _, program = account(World(count=3), [Fault(Match(kind="preview", video=1), Answer(404), times=None)])
     assert program.run("sync", archive).status == 3
