@@ -286,7 +286,10 @@ def test_without_a_catalogue_the_sidecars_are_believed(held: Held, archive: Path
 
 def test_a_sidecar_of_a_newer_release_is_refused(held: Held, archive: Path) -> None:
     simulator, program = held
-    rewrite(file_of(archive, simulator.world, 2, "json"), lambda document: document.update(version=2))
+    path = file_of(archive, simulator.world, 2, "json")
+    rewrite(path, lambda document: document.update(version=2))
+    assert program.run("verify", archive).status == 7  # of the same length: no release wrote this, it is rot
+    rewrite(path, lambda document: document.update(more="than this release knows"))
     outcome = program.run("verify", archive)
     assert outcome.status == 2
     assert "format version 2" in outcome.stderr
