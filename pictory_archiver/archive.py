@@ -32,6 +32,7 @@ JOURNAL = HIDDEN / "journal.jsonl"
 SCHEMA = HIDDEN / "sidecar.schema.json"
 README = PurePosixPath("README.txt")
 LIBRARY = PurePosixPath("library")
+MANIFEST = PurePosixPath("SHA256SUMS")
 LOCK = HIDDEN / "lock"
 FORMAT: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
 VERSION: Literal[1] = 1
