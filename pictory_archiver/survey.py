@@ -248,7 +248,7 @@ class Survey:
                 continue
             self._claimed.update((each.name, *(asset.path for asset in each.sidecar.assets if asset.path)))
             found = await self._judge(chunk.folder, each, outlines.get(each.sidecar.id), held)
-            if found is not None:
+            if found is not None and (self._all_videos or isinstance(found, Finding) or found.findings):
                 self._tell(found)
                 yield found
         if chunk.is_last:
@@ -264,7 +264,7 @@ class Survey:
     async def _judge(
         self, folder: PurePosixPath, looked: Looked, outline: Outline | None, held: Held
     ) -> Examined | Finding | None:
-        """What is wrong with a video whose sidecar can be read; None where nothing is worth a word."""
+        """A video whose sidecar can be read; None where it turns out to be another's, or is not wanted."""
         sidecar = looked.believed
         place = Place.of(folder / looked.name)
         if outline is not None and outline.sidecar_bytes is None:
@@ -285,8 +285,6 @@ class Survey:
         self._count(sidecar, len(looked.seen))
         notes = tuple(notes_on(place, sidecar, outline))
         if is_clean(looked, outline, held):
-            if not (notes or self._all_videos):
-                return None
             return Examined(
                 place=place, sidecar=sidecar, known=None, truth=sidecar, truth_sha256=looked.sha256, findings=notes
             )
@@ -319,8 +317,6 @@ class Survey:
             seen = await self._threads.hop(self._look_at, PurePosixPath(place.folder), truth)
         false = [about_sidecar(What.FALSE_SIDECAR, place, lies[0], sidecar.id)] if lies else []
         findings = (*false, *damaged_files(place, truth, seen), *notes)
-        if not (findings or self._all_videos):
-            return None
         bad = frozenset(bad_slots(truth, seen)) | dangling(truth, held) | slots_in_doubt(truth, again.name)
         return Examined(
             place=place, sidecar=sidecar, known=known, truth=truth, truth_sha256=digest, findings=findings, bad=bad
