@@ -33,13 +33,13 @@ def checking(videos: int, video_bytes: int, rounds: int, folder: Path) -> Iterat
     names.write_bytes(b"".join(os.fsencode(path) + b"\0" for path in files))
     size = sum(path.stat().st_size for path in files)
     at_once = os.cpu_count() or 1
-    plain = [xargs, "-0", "-P", str(at_once), "-n", str(FILES_AT_ONCE), "-a", str(names), sha256sum]
+    plain = [xargs, "-0", "-P", str(at_once), "-n", str(FILES_AT_ONCE), sha256sum]
     ours = [*PROGRAM, "verify", str(archive), "-q"]
     took: dict[str, list[Timed]] = {f"sha256sum, {at_once} at once": [], "verify": []}
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     for number in range(rounds + 1):
         for title, command in zip(took, (plain, ours), strict=True):
-            each = timed(command, env=env, output=folder / "printed")
+            each = timed(command, env=env, output=folder / "printed", source=names)
             if number:  # the first round fills the page cache
                 took[title].append(each)
     head = f"{len(files):,} files of {videos:,} videos, {size / MB:,.0f} MB"

@@ -66,11 +66,11 @@ def measure(*arguments: str | Path, env: dict[str, str], scratch: Path) -> Measu
     return Measured(msgspec.json.decode(_last_object(printed)), took.seconds, took.cpu_seconds, took.peak_bytes)
 
 
-def timed(command: list[str], *, env: dict[str, str], output: Path) -> Timed:
-    """Runs a command that prints into a file. Raises `RuntimeError` where it fails."""
+def timed(command: list[str], *, env: dict[str, str], output: Path, source: Path = Path(os.devnull)) -> Timed:
+    """Runs a command that reads one file and prints into another. Raises `RuntimeError` where it fails."""
     started = time.perf_counter()
-    with output.open("wb") as stdout:
-        process = subprocess.Popen(command, env=env, stdout=stdout)
+    with source.open("rb") as stdin, output.open("wb") as stdout:
+        process = subprocess.Popen(command, env=env, stdin=stdin, stdout=stdout)
         _, ended, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(ended)
