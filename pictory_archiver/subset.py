@@ -2,7 +2,8 @@
 
 The videos fall into slices by a digest of their id. The day says which slice is read. Each month moves on by 31 slices
 and each day by one, so a job on the same day of every month, and one on every day, both come to each slice: the number
-of slices is never a multiple of 31.
+of slices is never a multiple of 31. The day is that of the local clock, by which a scheduler counts as well: a night job
+on the first day of the month would else fall on the last day of another one, the 28th to the 31st.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ EVERYTHING = Subset()
 
 
 def subset_of(percent: float, day: date) -> Subset:
-    """The slice of a day, of at most so many percent of the videos (above 0)."""
+    """The slice of a local day, of at most so many percent of the videos (above 0)."""
     slices = min(max(ceil(100 / percent), 1), MOST_SLICES)
     if slices % _STEP == 0:
         slices += 1

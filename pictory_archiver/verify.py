@@ -82,7 +82,7 @@ class Check:
         self._quick = quick
         self._started = datetime.datetime.now(datetime.UTC)
         self._clock = time.monotonic()
-        self._subset = EVERYTHING if percent is None else subset_of(percent, self._started.date())
+        self._subset = EVERYTHING if percent is None else subset_of(percent, self._started.astimezone().date())
         self._workers = workers
         self._seconds = seconds
         self._observer = observer
