@@ -2,8 +2,8 @@
 
 The videos fall into slices by a digest of their id. The day says which slice is read. Each month moves on by 31 slices
 and each day by one, so a job on the same day of every month, and one on every day, both come to each slice: the number
-of slices is never a multiple of 31. The day is that of the local clock, by which a scheduler counts as well: a night job
-on the first day of the month would else fall on the last day of another one, the 28th to the 31st.
+of slices is never a multiple of 31. The day is a local one, as schedulers have it: in UTC, the first of the month can
+be the last day of another one, now the 28th and now the 31st.
 """
 
 from __future__ import annotations
