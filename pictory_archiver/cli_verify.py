@@ -167,6 +167,8 @@ def _verify_one(
             moment = timestamp(datetime.datetime.now(datetime.UTC))
             return unfinished(archive=archive, account=chosen.name or "default", mode=mode, moment=moment, error=error)
         found = check.so_far(error)
+        if isinstance(error, Stopped):
+            check.note(found)
     console.ended(found.exit_status, found.verdict)
     return found
 

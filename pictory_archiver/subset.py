@@ -34,6 +34,15 @@ class Subset(Struct, frozen=True):
     def __str__(self) -> str:
         return f"{self.number}/{self.slices}"
 
+    @classmethod
+    def parse(cls, text: str) -> Subset:
+        """The slice that is written like this. Raises `ValueError`."""
+        number, _, slices = text.partition("/")
+        subset = cls(int(number), int(slices))
+        if not 1 <= subset.number <= subset.slices:
+            raise ValueError(f"{text} is no slice")
+        return subset
+
 
 EVERYTHING = Subset()
 

@@ -395,6 +395,9 @@ def test_a_signal_ends_it_with_what_was_found(held: Held, archive: Path, tmp_pat
     assert "  damaged: " in outcome.stdout
     assert outcome.verdict.startswith("Damage: ")
     assert outcome.verdict.endswith("The check did not come to its end: a signal stopped it.")
+    told = program.run("status", archive, "--json").report
+    assert (told["last_check"]["exit_status"], told["last_check"]["error"]) == (128 + number, "a signal stopped it")
+    assert (told["known_damage"], told["all_read_since"]) == (told["last_check"], None)
 
 
 def test_it_ends_when_its_time_is_up(held: Held, archive: Path) -> None:
