@@ -25,7 +25,7 @@ from pictory_archiver.verify import verify_archive
 
 from .conftest import Account, Mount
 from .damage import cut, entry, file_of, flip, rewrite
-from .support import Outcome, Program, required, sidecars
+from .support import Outcome, Program, files_of, required, sidecars
 from .terminal import Terminal
 from .test_interruption import stop, wait_until
 from .test_upkeep import change, lonely
@@ -258,10 +258,26 @@ def test_without_a_catalogue_the_sidecars_are_believed(held: Held, archive: Path
 
 def test_a_sidecar_of_a_newer_release_is_refused(held: Held, archive: Path) -> None:
     simulator, program = held
-    rewrite(file_of(archive, simulator.world, 2, "json"), lambda document: document.update(version=2))
-    outcome = program.run("verify", archive)
-    assert outcome.status == 2
-    assert "format version 2" in outcome.stderr
+    sidecar = file_of(archive, simulator.world, 2, "json")
+    rewrite(sidecar, lambda document: document.update(version=2, novelty="what only that release knows"))
+    before = files_of(archive)
+    for command in ("verify", "repair"):
+        outcome = program.run(command, archive)
+        assert outcome.status == 2
+        assert "format version 2" in outcome.stderr
+    assert files_of(archive) == before
+
+
+def test_rot_does_not_pass_for_a_newer_release(held: Held, archive: Path) -> None:
+    simulator, program = held
+    sidecar = file_of(archive, simulator.world, 2, "json")
+    before = sidecar.read_bytes()
+    assert before.count(b'"version": 1') == 1
+    sidecar.write_bytes(before.replace(b'"version": 1', b'"version": 9'))
+    outcome = program.run("verify", archive, "--json")
+    assert (outcome.status, [what for what, _ in found(outcome)]) == (7, ["damaged_sidecar"])
+    assert program.run("repair", archive).status == 0
+    assert sidecar.read_bytes() == before
 
 
 def test_a_folder_that_is_no_archive(held: Held, tmp_path: Path) -> None:
