@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from .archive import JOURNAL, Archive
 from .catalogue import Catalogue, Problem
+from .errors import worst_status
 from .journal import Checked, read_checks
 from .logbook import Listing, Run
 from .models import INPUTS, OUTPUTS, Kind, Status
@@ -27,6 +28,7 @@ from .report import (
     size,
 )
 from .settings import Catalogue as Settings
+from .verification import LEAVES_DAMAGE
 
 LAST_RUNS = 5
 UNSOUND = 5
@@ -137,8 +139,8 @@ def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age:
         odd_items = log.count_odd_items(last_full.first_run if last_full else 0)
         unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, now=now)
         facts = _Facts(sound, last, listed, held, odd_items, unheld, now, max_age)
-        status, verdict = _judge(facts)
         checks = read_checks(archive.root / JOURNAL)
+        status, verdict = _with_damage(*_judge(facts), checks.damage)
         return Ledger(
             archive=str(archive.root),
             verdict=verdict,
@@ -257,6 +259,17 @@ def _judge(facts: _Facts) -> tuple[int, str]:
     waiting = f", {count(unheld.waiting, 'video')} still in the making" if unheld.waiting else ""
     accepted = f", {count(unheld.accepted_count, 'loss', 'losses')} accepted" if unheld.accepted_count else ""
     return 0, f"Complete as of {when}: {figures}{waiting}{accepted}"
+
+
+def _with_damage(status: int, verdict: str, damage: Checked | None) -> tuple[int, str]:
+    """A copy of which files are known to be damaged is not complete, whatever else is true of it."""
+    if damage is None:
+        return status, verdict
+    files = count(damage.damage_count or damage.left_count, "file")
+    words = f"{files} found damaged or lost on {_when(damage.ended_at)}. Run repair, or verify once it is mended."
+    if status:
+        return worst_status((status, LEAVES_DAMAGE)), f"{verdict} Damaged: {words}"
+    return LEAVES_DAMAGE, f"Damaged: {words} Otherwise {verdict[:1].lower()}{verdict[1:]}"
 
 
 def _as_of(time: str, now: datetime) -> str:

@@ -38,8 +38,10 @@ def held(account: Account, archive: Path) -> Held:
 def told_of(program: Program, archive: Path) -> tuple[dict[str, Any], str]:
     """What `status` tells a program, and a person."""
     words = lonely(program).run("status", archive)
-    assert words.status == 0, "checks are no part of the verdict"
-    return lonely(program).run("status", archive, "--json").report, words.stdout
+    report = lonely(program).run("status", archive, "--json").report
+    assert words.status == report["exit_status"] == (7 if report["known_damage"] else 0)
+    assert words.stdout.startswith("Damaged: " if report["known_damage"] else "Complete as of ")
+    return report, words.stdout
 
 
 def time_of(moment: str) -> str:
