@@ -276,6 +276,6 @@ def _repair(
         try:
             done = run_until_signal(repairing.run())
         except Stopped as error:
-            done = repairing.so_far(error)
+            done = repairing.stopped(error)
     console.ended(done.exit_status, done.verdict)
     return done
