@@ -19,6 +19,7 @@ from .plan import is_overdue
 from .rebuild import open_or_rebuild
 from .settings import Catalogue as Settings
 from .sidecar import render, timestamp
+from .strays import find_strays
 from .text import printable
 
 SHOWN = 5
@@ -46,7 +47,7 @@ def accept_losses(
     with hold(root, time_zone=archive.marker.time_zone, now=now, must_exist=True, command="accept") as archive:
         catalogue, _ = open_or_rebuild(archive, settings)
         with contextlib.closing(catalogue):
-            chosen = [find_video(catalogue, name) for name in names]
+            chosen = [_in_place(archive, catalogue, find_video(catalogue, name)) for name in names]
             lost = [(known, _losses(known, wanted, now)) for known in chosen]
             for known, files in lost:
                 yield _accept(archive, catalogue, known, files, now)
@@ -61,6 +62,14 @@ def find_video(catalogue: Catalogue, name: str) -> Known:
         ids = ", ".join(printable(video_id, 60) for video_id in found[:SHOWN])
         raise ConfigError(f"{printable(name)} fits more than one video: {ids}{', …' if found[SHOWN:] else ''}")
     return catalogue.known(found)[found[0]]
+
+
+def _in_place(archive: Archive, catalogue: Catalogue, known: Known) -> Known:
+    """The video, where it was moved at the place where it is now."""
+    if known.sidecar_bytes is None or disk.size_of(disk.find(archive.root, known.place.sidecar)) is not None:
+        return known
+    place = find_strays(archive.root, catalogue).get(known.sidecar.id, known.place)
+    return msgspec.structs.replace(known, place=place)
 
 
 def _losses(known: Known, wanted: frozenset[Kind], now: datetime) -> tuple[str, ...]:

@@ -23,24 +23,54 @@ from .events import Observer, Warned, silent
 from .key import Key
 from .layout import zone_of
 from .lock import exclusively
-from .sidecar import BrokenSidecar, Sidecar, parse, schema, timestamp
+from .sidecar import BrokenSidecar, Sidecar, schema, timestamp
+from .tree import (
+    CATALOGUE,
+    HIDDEN,
+    JOURNAL,
+    LIBRARY,
+    LITTER,
+    LOCK,
+    MANIFEST,
+    MARKER,
+    MAX_SIDECAR,
+    README,
+    SCHEMA,
+    holds_sidecars,
+    is_litter,
+    sidecars_below,
+)
 
-HIDDEN = PurePosixPath(".pictory-archiver")
-MARKER = HIDDEN / "archive.json"
-CATALOGUE = HIDDEN / "catalogue.sqlite3"
-JOURNAL = HIDDEN / "journal.jsonl"
-SCHEMA = HIDDEN / "sidecar.schema.json"
-README = PurePosixPath("README.txt")
-LIBRARY = PurePosixPath("library")
-MANIFEST = PurePosixPath("SHA256SUMS")
-LOCK = HIDDEN / "lock"
 FORMAT: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
 VERSION: Literal[1] = 1
+REINDEX = "sidecars of one are here: `reindex` makes it an archive again"
 
-LITTER = frozenset(
-    {".DS_Store", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information"}
-)
-MAX_SIDECAR = 64 * 1024 * 1024
+__all__ = [
+    "CATALOGUE",
+    "HIDDEN",
+    "JOURNAL",
+    "LIBRARY",
+    "LITTER",
+    "LOCK",
+    "MANIFEST",
+    "MARKER",
+    "MAX_SIDECAR",
+    "README",
+    "SCHEMA",
+    "Archive",
+    "DamagedMarker",
+    "Marker",
+    "NoArchive",
+    "find",
+    "hold",
+    "holding",
+    "is_archive",
+    "is_litter",
+    "make_marker",
+    "refuse_missing",
+    "refuse_other_folders",
+    "render_marker",
+]
 
 
 class Marker(Struct, frozen=True, kw_only=True):
@@ -62,6 +92,14 @@ class _Header(Struct):
     version: int
 
 
+class NoArchive(StorageError):
+    """A folder has no marker, or is not there."""
+
+
+class DamagedMarker(StorageError):
+    """The marker cannot be read as one."""
+
+
 class Archive:
     """An archive on the disk, for reading."""
 
@@ -76,16 +114,19 @@ class Archive:
         try:
             marker = _parse_marker(path.read_bytes())
         except FileNotFoundError:
-            raise StorageError(f"{root} is no archive", hint="is the disk mounted? `sync` makes a new one") from None
+            hint = REINDEX if holds_sidecars(root) else "is the disk mounted? `sync` makes a new one"
+            raise NoArchive(f"{root} is no archive", hint=hint) from None
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="check the disk") from None
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise StorageError(f"{path} is damaged: {error}", hint="restore this small file from a backup") from None
+            hint = "restore this small file from a backup, or have `reindex` make it anew"
+            raise DamagedMarker(f"{path} is damaged: {error}", hint=hint) from None
         return cls(root.resolve(), marker)
 
     def knows(self, key: Key) -> bool:
-        """Whether this key is the one that the archive was last made with, or the first one."""
-        return self.marker.key_fingerprint in (None, self.fingerprint(key))
+        """Whether this key is the one that the archive was last made with. Of a new archive, and of one whose marker
+        was lost, none is known."""
+        return self.marker.key_fingerprint == self.fingerprint(key)
 
     def fingerprint(self, key: Key) -> str:
         """What the marker keeps of a key."""
@@ -93,32 +134,14 @@ class Archive:
 
     def sidecars(self) -> Iterator[tuple[PurePosixPath, Sidecar | BrokenSidecar]]:
         """Every sidecar with its path, folder by folder; what is damaged comes as the error that says so."""
-        for folder, subfolders, names in os.walk(self.root):
-            subfolders[:] = sorted(name for name in subfolders if name != str(HIDDEN) and _may_be_ours(name))
-            for name in sorted(names):
-                if name.endswith(".json") and not name.endswith(".partial.json") and _may_be_ours(name):
-                    path = Path(folder) / name
-                    with contextlib.suppress(OSError):
-                        relative = PurePosixPath(path.relative_to(self.root).as_posix())
-                        size = disk.size_of(path)
-                        if relative.parts[0] != str(LIBRARY) and size is not None and size <= MAX_SIDECAR:
-                            yield relative, read_sidecar(path)
+        for found in sidecars_below(self.root):
+            yield found.path, found.says
 
     def videos(self) -> Iterator[tuple[PurePosixPath, Sidecar]]:
         """Every video that the archive holds something of, with the path of its sidecar."""
         for path, found in self.sidecars():
             if isinstance(found, Sidecar):
                 yield path, found
-
-
-def read_sidecar(path: Path) -> Sidecar | BrokenSidecar:
-    """The sidecar in a file, or what is wrong with it. Raises `OSError`, `ConfigError` for a newer format."""
-    with open(path, "rb", opener=disk.opener) as file:
-        data = file.read(MAX_SIDECAR)
-    try:
-        return parse(data)
-    except BrokenSidecar as error:
-        return error
 
 
 def _parse_marker(data: bytes) -> Marker:
@@ -146,16 +169,6 @@ def is_archive(root: Path) -> bool:
         return (root / MARKER).exists()
 
 
-def is_litter(name: str) -> bool:
-    """True for what operating systems leave in folders: it counts as nothing."""
-    return name in LITTER or name.startswith("._")
-
-
-def _may_be_ours(name: str) -> bool:
-    """False for litter, and for bytes that are no text (they come as surrogates): the catalogue could not hold them."""
-    return not is_litter(name) and all(not "\ud800" <= character <= "\udfff" for character in name)
-
-
 @contextlib.contextmanager
 def hold(
     root: Path,
@@ -176,16 +189,31 @@ def hold(
     refuse_other_folders(root)
     with disk.storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
+    with holding(root, now=now, command=command, observer=observer) as root:
+        if not is_archive(root):
+            make_marker(root, time_zone=time_zone, now=now)
+        yield Archive.open(root)
+
+
+@contextlib.contextmanager
+def holding(root: Path, *, now: datetime, command: str, observer: Observer = silent) -> Iterator[Path]:
+    """Holds a folder that is there against other runs, whether it is marked as an archive or not. → its real path
+
+    Raises `ArchiveBusy`, `StorageError`.
+    """
     root = root.resolve()
     disk.make_folder(root, HIDDEN)
     with exclusively(disk.find(root, LOCK), root, command=command, now=now) as stand_in:
         if stand_in:
             observer(Warned(_words_on_locks(root, stand_in)))
-        if not is_archive(root):
-            marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
-            disk.write_file(root / SCHEMA, msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
-            disk.write_file(root / MARKER, render_marker(marker))
-        yield Archive.open(root)
+        yield root
+
+
+def make_marker(root: Path, *, time_zone: str, now: datetime) -> None:
+    """Marks a folder as an archive that no key is known of; the marker comes last. Raises `StorageError`."""
+    marker = Marker(created_at=timestamp(now), time_zone=time_zone, key_salt=secrets.token_hex(16))
+    disk.write_file(root / SCHEMA, msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
+    disk.write_file(root / MARKER, render_marker(marker))
 
 
 def _words_on_locks(root: Path, stand_in: Path) -> str:
@@ -203,9 +231,8 @@ def render_marker(marker: Marker) -> bytes:
 def refuse_missing(root: Path) -> None:
     """Raises `StorageError` where the folder holds no archive."""
     if not is_archive(root):
-        raise StorageError(
-            f"{root} holds no archive (is the disk mounted?)", hint="without --must-exist, `sync` makes a new one"
-        )
+        hint = REINDEX if holds_sidecars(root) else "without --must-exist, `sync` makes a new one"
+        raise NoArchive(f"{root} holds no archive (is the disk mounted?)", hint=hint)
 
 
 def refuse_other_folders(root: Path) -> None:
@@ -222,7 +249,5 @@ def refuse_other_folders(root: Path) -> None:
         except NotADirectoryError:
             raise ConfigError(f"{root} is a file, not a folder", hint="name a folder for the archive") from None
     if names:
-        raise ConfigError(
-            f"{root} is not empty and holds no archive (it holds {names[0]!r})",
-            hint="name an empty folder, or one that is not there yet",
-        )
+        hint = REINDEX if holds_sidecars(root) else "name an empty folder, or one that is not there yet"
+        raise ConfigError(f"{root} is not empty and holds no archive (it holds {names[0]!r})", hint=hint)

@@ -63,7 +63,7 @@ class Catalogue:
 
     @classmethod
     def create(cls, path: Path) -> Catalogue:
-        """An empty catalogue in a new file. Raises `StorageError`."""
+        """An empty catalogue in a new file, which is not durable yet. Raises `StorageError`."""
         return cls(Database.create(path, STEPS))
 
     @classmethod
@@ -146,9 +146,21 @@ class Catalogue:
 
     def record(self, videos: Iterable[Known]) -> None:
         """Writes what is known of these videos, in one transaction."""
+        rows = {known.sidecar.id: known for known in videos}
         with self._database.transaction():
-            for known in videos:
-                self._record(known)
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO videos ({VIDEO_COLUMNS}) VALUES ({_marks(VIDEO_COLUMNS)})",
+                [video_row(known) for known in rows.values()],
+            )
+            self._database.executemany("DELETE FROM assets WHERE video_id = ?", [(video_id,) for video_id in rows])
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})",
+                [
+                    (video_id, *asset_row(known, asset))
+                    for video_id, known in rows.items()
+                    for asset in known.sidecar.assets
+                ],
+            )
 
     def knows_any_of(self, ids: Sequence[str]) -> bool:
         """Whether at least one of these videos is known."""
@@ -210,17 +222,6 @@ class Catalogue:
             if not asset.held:
                 tries[row[0]][asset.slot] = tries_of(row[1:])
         return {row[0]: known_of(row, assets[row[0]], tries[row[0]]) for row in videos}
-
-    def _record(self, known: Known) -> None:
-        sidecar = known.sidecar
-        self._database.execute(
-            f"INSERT OR REPLACE INTO videos ({VIDEO_COLUMNS}) VALUES ({_marks(VIDEO_COLUMNS)})", video_row(known)
-        )
-        self._database.execute("DELETE FROM assets WHERE video_id = ?", (sidecar.id,))
-        self._database.executemany(
-            f"INSERT OR REPLACE INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})",
-            [(sidecar.id, *asset_row(known, asset)) for asset in sidecar.assets],
-        )
 
     def count_videos(self, *, since_run: int = 0) -> tuple[int, int]:
         """How many videos were noted by this run or a later one, and how many of them are complete."""

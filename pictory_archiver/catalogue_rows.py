@@ -122,7 +122,8 @@ def video_row(known: Known) -> tuple[object, ...]:
 
 def asset_row(known: Known, asset: Asset) -> tuple[object, ...]:
     """The values of ASSET_COLUMNS."""
-    tries = known.tries.get(asset.slot, _UNTRIED)
+    tries = known.tries.get(asset.slot, _UNTRIED) if known.tries else _UNTRIED
+    accepted = known.sidecar.accepted
     return (
         asset.kind,
         asset.index or 0,
@@ -138,7 +139,7 @@ def asset_row(known: Known, asset: Asset) -> tuple[object, ...]:
         asset.error,
         asset.url,
         asset.stored_at,
-        str(asset.slot) in known.sidecar.accepted,
+        bool(accepted) and str(asset.slot) in accepted,
         tries.counted,
         timestamp(tries.last) if tries.last else None,
         tries.run,

@@ -66,7 +66,7 @@ async def meet_a_known_video(fetch: Fetch, shelf: Shelf) -> None:
         if met:
             return
     raise ListingError(
-        "this key is not the one that the archive was made with, and its account lists none of the archive's videos",
+        "the archive does not know this key, and the account of it lists none of the archive's videos",
         hint="is it the key of another account? If it is meant so: sync --accept-listing",
     )
 

@@ -62,9 +62,14 @@ class Database:
 
     @classmethod
     def create(cls, path: Path | None, steps: Sequence[str]) -> Database:
-        """A new file at this path, where there must be none; in memory without a path. Raises `StorageError`."""
+        """A new file at this path, where there must be none; in memory without a path. Raises `StorageError`.
+
+        It is not durable: its maker synchronises the file once it is closed, and gives it its name then.
+        """
         database = cls._connected(path, "rwc")
-        with database._closed_on_error():
+        with database._closed_on_error(), database.errors():
+            database.execute("PRAGMA synchronous = OFF")
+            database.execute("PRAGMA journal_mode = MEMORY")
             database._take(steps, 0)
         return database
 

@@ -138,6 +138,15 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Makes the bytes of a file durable. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDWR | NO_FOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def set_time(path: Path, moment: datetime | None) -> None:
     """Sets access and modification time, as far as the file system takes it."""
     if moment is not None:

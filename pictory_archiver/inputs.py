@@ -57,6 +57,7 @@ async def settle_inputs(
     )
     while batch := await shop.shelf.ask(partial(due, after=last)):
         last = batch[-1].sidecar.id
+        batch = await shop.strays.in_place(batch)
         settled: Settled = {}
         no_room: NoRoom | None = None
         try:
@@ -143,7 +144,7 @@ async def _held_input(
                 url=address,
             )
         return None
-    known = (await shop.shelf.ask(shop.shelf.catalogue.known, [video_id]))[video_id]
+    (known,) = await shop.strays.in_place([(await shop.shelf.ask(shop.shelf.catalogue.known, [video_id]))[video_id]])
     held = next(asset for asset in known.sidecar.assets if asset.slot == Slot(kind, index))
     return known.place.path(held.path or ""), held
 

@@ -46,7 +46,7 @@ class Journeys:
             sidecar=planned.before or self._compose(planned, {}),
             created=planned.plan.video.created,
             sidecar_bytes=planned.sidecar_bytes,
-            sidecar_sha256=known.sidecar_sha256 if known and planned.is_as_recorded else None,
+            sidecar_sha256=planned.sidecar_sha256,
             listed_run=self._policy.run if planned.is_listed or not known else known.listed_run,
             confirmed=known.confirmed if known else None,
             absent=known.absent if known and not planned.is_listed else None,

@@ -44,7 +44,7 @@ async def believe(shop: Workshop, course: Course, run: int, key: Key, *, accept:
 async def _mark_gone(shop: Workshop, run: int) -> None:
     """Writes `gone_upstream` into the sidecars of videos that two full listings lacked. Their files stay."""
     while batch := await shop.shelf.ask(shop.shelf.catalogue.newly_gone, run, BATCH_OF_GONE):
-        for known in batch:
+        for known in await shop.strays.in_place(batch):
             now = timestamp(utc_now())
             gone = msgspec.structs.replace(known.sidecar, gone_upstream=now, archived_at=now)
             await shop.write_sidecar(known, gone)

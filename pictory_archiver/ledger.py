@@ -242,7 +242,7 @@ def _judge(facts: _Facts) -> tuple[int, str]:
     if sound is None:
         if last is None or last.error:
             failed = f" The last one failed: {last.error}." if last else ""
-            return UNSOUND, f"Unknown: no listing of the account has reached its end yet.{failed} Run sync."
+            return UNSOUND, f"Unknown: no listing of the account is known to have reached its end.{failed} Run sync."
         return MISSING_SOMETHING, f"Not complete: {cut_off}, and none did yet. Run sync again."
     when = _as_of(sound.started, facts.now)
     if last is not None and last.run > sound.run:

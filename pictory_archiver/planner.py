@@ -6,6 +6,7 @@ catalogue knows is read, for it is the truth. That is how a run goes on after a 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -16,13 +17,14 @@ from msgspec import Struct
 from . import layout
 from .addresses import is_signed
 from .catalogue import Known, name_key
-from .listing_page import video_of
+from .listing_page import created_of, video_of
 from .models import Asset, Kind, Place, Slot, Status, Video
 from .plan import DELETED_HERE, Circumstances, VideoPlan, is_unsettled, plan_video
 from .settings import Layout
 from .shelf import Shelf
 from .sidecar import BrokenSidecar, Sidecar, parse, timestamp
 from .store import Store
+from .strays import Strays
 from .tries import Tries
 
 BATCH_OF_DUE = 200
@@ -51,24 +53,21 @@ class Planned(Struct, frozen=True):
     """A plan, where it takes place, and what it starts from.
 
     `before` is the state that the plan started from; `sidecar_bytes` is the size of the sidecar that says so on the
-    disk (None: there is none, or a broken one); `catalogue_is_true` says that the catalogue knows it so. `known` is
-    what the catalogue knew (None: nothing), `tries` what is known of the files that are not held; a video that
-    `is_listed` comes from the listing of this run, any other from the catalogue.
+    disk (None: there is none, or a broken one), and `sidecar_sha256` its digest, where it is known; `catalogue_is_true`
+    says that the catalogue knows it so. `known` is what the catalogue knew (None: nothing), `tries` what is known of
+    the files that are not held; a video that `is_listed` comes from the listing of this run, any other from the
+    catalogue.
     """
 
     plan: VideoPlan
     place: Place
     before: Sidecar | None
     sidecar_bytes: int | None
+    sidecar_sha256: str | None
     catalogue_is_true: bool
     known: Known | None
     tries: Mapping[Slot, Tries]
     is_listed: bool
-
-    @property
-    def is_as_recorded(self) -> bool:
-        """Whether the sidecar on the disk is the one that the catalogue knew."""
-        return self.known is not None and self.before is self.known.sidecar and self.sidecar_bytes is not None
 
     @property
     def is_new(self) -> bool:
@@ -84,6 +83,7 @@ class Planner:
     ) -> None:
         self._shelf = shelf
         self._store = store
+        self._strays = Strays(shelf, store)
         self._template = layout.compile_template(settings.template)
         self._max_name_bytes = settings.max_name_bytes
         self._policy = policy
@@ -119,11 +119,15 @@ class Planner:
 
     async def _plan(self, videos: Sequence[Video], recorded: dict[str, Known], *, is_listed: bool) -> list[Planned]:
         sizes = await self._store.sizes(_paths(recorded.values()))
-        known = recorded | await self._adopted(recorded.values(), sizes)
+        known = {each.sidecar.id: each for each in await self._strays.in_place(list(recorded.values()), sizes)}
+        wished = {video.id: self._wished_place(video) for video in videos if video.id not in recorded}
+        known |= await self._not_recorded(wished)
+        sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
+        known |= await self._adopted(known.values(), sizes)
         sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
 
         places = {video_id: each.place for video_id, each in known.items()}
-        places |= await self._new_places([video for video in videos if video.id not in known])
+        places |= await self._new_places({video: place for video, place in wished.items() if video not in known})
         return [
             self._planned(
                 video, places[video.id], known.get(video.id), recorded.get(video.id), sizes, is_listed=is_listed
@@ -131,17 +135,36 @@ class Planner:
             for video in videos
         ]
 
+    async def _not_recorded(self, wished: Mapping[str, Place]) -> dict[str, Known]:
+        """What is here of videos that the catalogue does not know: it is of an earlier day where a sidecar lies in the
+        place that a video would get."""
+        sizes = await self._store.sizes(place.sidecar for place in wished.values())
+        if all(size is None for size in sizes.values()):
+            return {}
+        strays = await self._strays.places()
+        found = {}
+        for video_id in wished.keys() & strays.keys():
+            place = strays[video_id]
+            data = await self._store.read(place.sidecar) or b""
+            with contextlib.suppress(BrokenSidecar):
+                sidecar = parse(data)
+                new = Known(place, sidecar, created_of(sidecar.video), sidecar_bytes=None, listed_run=0)
+                found[video_id] = new.written(sidecar, data)
+        return found
+
     def _planned(
         self, video: Video, place: Place, known: Known | None, recorded: Known | None, sizes: Sizes, *, is_listed: bool
     ) -> Planned:
         before = known.sidecar if known else None
         about = self._circumstances(known, sizes, is_listed=is_listed) if known else Circumstances()
         plan = plan_video(video, before, self._policy.wanted, about)
+        is_there = known is not None and sizes[place.sidecar] == known.sidecar_bytes
         return Planned(
             plan=plan,
             place=place,
             before=before,
-            sidecar_bytes=known.sidecar_bytes if known and sizes[place.sidecar] == known.sidecar_bytes else None,
+            sidecar_bytes=known.sidecar_bytes if known and is_there else None,
+            sidecar_sha256=known.sidecar_sha256 if known and is_there else None,
             catalogue_is_true=known is not None and known is recorded,
             known=recorded,
             tries=_tries(plan, known.tries if known else {}, is_listed=is_listed),
@@ -170,10 +193,10 @@ class Planner:
             refresh=policy.refresh and is_listed,
         )
 
-    async def _adopted(self, recorded: Iterable[Known], sizes: Sizes) -> dict[str, Known]:
+    async def _adopted(self, videos: Iterable[Known], sizes: Sizes) -> dict[str, Known]:
         """What sidecars say that are not the ones the catalogue knows."""
         adopted = {}
-        for known in recorded:
+        for known in videos:
             size = sizes[known.place.sidecar]
             if size is None or size == known.sidecar_bytes:
                 continue
@@ -186,9 +209,8 @@ class Planner:
                 adopted[sidecar.id] = known.written(sidecar, data)
         return adopted
 
-    async def _new_places(self, videos: Sequence[Video]) -> dict[str, Place]:
+    async def _new_places(self, wished: Mapping[str, Place]) -> dict[str, Place]:
         """A place for each of these videos, by id: none that another video has, case aside."""
-        wished = {video.id: self._wished_place(video) for video in videos}
         taken = await self._shelf.ask(self._shelf.catalogue.taken, list(wished.values()))
         places = {}
         for video_id, place in wished.items():

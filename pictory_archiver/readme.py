@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from .layout import zone_of
 from .report import NOT_COVERED, SCOPE, size
 
 
@@ -50,3 +53,16 @@ How to bring it up to date
 To know whether everything is here: `pictory-archiver status "PATH OF THIS FOLDER"`.
 The folder .pictory-archiver holds an index and the record of past runs. Nothing in it is needed to use the videos.
 """.encode()
+
+
+def zone_in_readme(data: bytes) -> str | None:
+    """The time zone of the folders, as the text of an archive names it; None where it names none that there is."""
+    found = re.search(rb"time zone ([A-Za-z0-9_+/-]{1,64})\)", data)
+    if found is None:
+        return None
+    name = found[1].decode()
+    try:
+        zone_of(name)
+    except ValueError:
+        return None
+    return name

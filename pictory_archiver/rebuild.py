@@ -7,21 +7,22 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import msgspec
 from msgspec import Struct
 
 from . import disk
-from .archive import CATALOGUE, JOURNAL, Archive, hold
+from .archive import CATALOGUE, JOURNAL, Archive
 from .catalogue import Catalogue, DamagedCatalogue, Known
 from .disk import put_in_place, refuse_link, storage_errors
+from .events import Observer, VideosChecked, silent
 from .listing_page import created_of
 from .logbook import Run
-from .models import Place
+from .models import Place, Status
 from .settings import Catalogue as Settings
-from .sidecar import Sidecar
+from .sidecar import BrokenSidecar, Sidecar
+from .tree import OnDisk, sidecars_below
 
 BATCH = 500
 KEPT_RUNS = 100
@@ -40,17 +41,17 @@ def open_or_rebuild(archive: Archive, settings: Settings, *, distrust: bool = Fa
 
     One that is to be distrusted counts as damaged. After a run that did not come to its end all of it is checked.
     """
-    path = _made_path(archive, settings)
+    path = made_path(archive, settings)
     existed = os.path.lexists(path)
     if existed:
         refuse_link(path)
         with contextlib.suppress(DamagedCatalogue):
             if not distrust:
                 return _open_sound(path), False
-    return rebuild(archive, path), existed
+    return rebuild(archive, path)[0], existed
 
 
-def _made_path(archive: Archive, settings: Settings) -> Path:
+def made_path(archive: Archive, settings: Settings) -> Path:
     """The path of the catalogue, in a folder that is there."""
     path = catalogue_path(archive, settings)
     with storage_errors(path.parent):
@@ -70,43 +71,37 @@ def _open_sound(path: Path) -> Catalogue:
     return catalogue
 
 
-def rebuild(archive: Archive, path: Path) -> Catalogue:
-    """A new catalogue at this path. It is made under another name, for a crash would leave a part of the videos."""
+def rebuild(
+    archive: Archive, path: Path, *, former: Catalogue | None = None, observer: Observer = silent
+) -> tuple[Catalogue, Filled]:
+    """A new catalogue at this path. It is made under another name, for a crash would leave a part of the videos.
+
+    `former` is the one at this path, where it is whole: it is closed and replaced. A damaged one is set aside.
+    """
     partial = path.with_name(f"{path.name}.partial")
     with storage_errors(path):
         partial.unlink(missing_ok=True)
         _journal(partial).unlink(missing_ok=True)
-    with contextlib.closing(Catalogue.create(partial)) as catalogue:
-        fill(catalogue, archive)
+    try:
+        with contextlib.closing(Catalogue.create(partial)) as catalogue:
+            filled = fill(catalogue, archive, former=former, observer=observer)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
     with storage_errors(path):
-        if path.exists():
+        disk.sync_file(partial)
+        if former is not None:
+            former.close()
+        elif path.exists():
             path.replace(path.with_name(f"{path.name}.damaged"))
         _journal(path).unlink(missing_ok=True)  # it belongs to the damaged file, and would be played into the new one
         put_in_place(partial, path)
-    return Catalogue.open(path)
+    return Catalogue.open(path), filled
 
 
 def _journal(path: Path) -> Path:
     return path.with_name(f"{path.name}-journal")
-
-
-class Indexed(Struct, frozen=True):
-    """What a catalogue was made from: videos, how many of them are complete, and sidecars that are damaged."""
-
-    videos: int
-    complete: int
-    broken: tuple[PurePosixPath, ...]
-
-
-def reindex_archive(root: Path, settings: Settings, now: datetime) -> Indexed:
-    """Makes the catalogue anew. Raises `ArchiveBusy`, `StorageError`, `ConfigError`."""
-    with hold(
-        root, time_zone=Archive.open(root).marker.time_zone, now=now, must_exist=True, command="reindex"
-    ) as archive:
-        broken = tuple(path for path, found in archive.sidecars() if not isinstance(found, Sidecar))
-        with contextlib.closing(rebuild(archive, _made_path(archive, settings))) as catalogue:
-            videos, complete = catalogue.count_videos()
-    return Indexed(videos, complete, broken)
 
 
 @contextlib.contextmanager
@@ -123,27 +118,94 @@ def for_reading(archive: Archive, settings: Settings) -> Iterator[Catalogue]:
         catalogue.close()
 
 
-def fill(catalogue: Catalogue, archive: Archive) -> None:
-    """Records every readable sidecar, and the last runs of the journal. Of two sidecars for one id the higher revision
-    counts. No listing counts any more: the next one is full."""
+class Filled(Struct, frozen=True):
+    """What a catalogue was filled with: sidecars that could not be read, each with why, and those that do not count,
+    since another one of the same video does, each with that video's id."""
+
+    broken: list[tuple[PurePosixPath, str]]
+    extra: list[tuple[PurePosixPath, str]]
+
+
+def fill(
+    catalogue: Catalogue, archive: Archive, *, former: Catalogue | None = None, observer: Observer = silent
+) -> Filled:
+    """Records every readable sidecar, and the last runs of the journal. No listing counts any more: the next one is
+    full. What a `former` catalogue knows of a video whose sidecar cannot be read is taken over.
+
+    Of two sidecars for one id one counts that has files, of these that of the higher revision, then the one with more
+    of its files, then the first by its path.
+    """
+    filled = Filled([], [])
     batch: dict[str, Known] = {}
-    for path, sidecar in archive.videos():
-        earlier = batch.get(sidecar.id) or catalogue.known([sidecar.id]).get(sidecar.id)
-        if earlier is None or earlier.sidecar.revision < sidecar.revision:
-            batch[sidecar.id] = Known(
-                place=Place.of(path),
-                sidecar=sidecar,
-                created=created_of(sidecar.video),
-                sidecar_bytes=(archive.root / path).stat().st_size,
-                listed_run=0,
-            )
+    for found in sidecars_below(archive.root):
+        if isinstance(found.says, BrokenSidecar):
+            if found.is_ours:
+                filled.broken.append((found.path, str(found.says)))
+            continue
+        known = known_by(found, found.says)
+        earlier = batch.get(known.sidecar.id)
+        batch[known.sidecar.id] = known if earlier is None else _that_counts(archive.root, earlier, known, filled)
         if len(batch) >= BATCH:
-            catalogue.record(batch.values())
-            batch.clear()
-    catalogue.record(batch.values())
+            _record(catalogue, archive.root, batch, filled)
+            observer(VideosChecked(len(batch)))
+            batch = {}
+    _record(catalogue, archive.root, batch, filled)
+    observer(VideosChecked(len(batch)))
+    if former is not None:
+        _take_over(catalogue, former, [path for path, _ in filled.broken])
     for number, told in enumerate(_runs_of_journal(archive.root / JOURNAL), start=1):
         run = Run(number, told.started_at, told.ended_at, told.exit_status, told.verdict)
         catalogue.logbook.end_run(run, None)
+    return filled
+
+
+def known_by(found: OnDisk, sidecar: Sidecar) -> Known:
+    """What a sidecar says, as the catalogue knows it. One that is gone upstream was absent from an unknown listing."""
+    return Known(
+        place=Place.of(found.path),
+        sidecar=sidecar,
+        created=created_of(sidecar.video),
+        sidecar_bytes=found.bytes,
+        sidecar_sha256=found.sha256,
+        listed_run=0,
+        absent=0 if sidecar.gone_upstream else None,
+    )
+
+
+def _record(catalogue: Catalogue, root: Path, batch: dict[str, Known], filled: Filled) -> None:
+    for video_id, earlier in catalogue.known(list(batch)).items():
+        batch[video_id] = _that_counts(root, earlier, batch[video_id], filled)
+    catalogue.record(batch.values())
+
+
+def _that_counts(root: Path, one: Known, other: Known, filled: Filled) -> Known:
+    """Which of two sidecars of a video counts, in the order of their paths; the other one is noted."""
+    counts, extra = (other, one) if standing(root, other) > standing(root, one) else (one, other)
+    filled.extra.append((extra.place.sidecar, extra.sidecar.id))
+    return counts
+
+
+def standing(root: Path, known: Known) -> tuple[bool, int, int]:
+    """How well a sidecar stands beside another one of its video, by its files and its revision."""
+    stored = [asset for asset in known.sidecar.assets if asset.status is Status.STORED and asset.path]
+    there = sum(disk.size_of(root / known.place.path(asset.path or "")) == asset.bytes for asset in stored)
+    return bool(there) or not stored, known.sidecar.revision, there
+
+
+def _take_over(catalogue: Catalogue, former: Catalogue, broken: list[PurePosixPath]) -> None:
+    """Records what was known of the videos of these sidecars, unless a readable one was found elsewhere."""
+    for start in range(0, len(broken), BATCH):
+        known: list[Known] = []
+        with contextlib.suppress(DamagedCatalogue):
+            known = former.at([Place.of(path) for path in broken[start : start + BATCH]])
+        found_elsewhere = catalogue.known([each.sidecar.id for each in known])
+        catalogue.record(
+            msgspec.structs.replace(
+                each, listed_run=0, confirmed=None, absent=0 if each.sidecar.gone_upstream else None, tries={}
+            )
+            for each in known
+            if each.sidecar.id not in found_elsewhere
+        )
 
 
 class _RunLine(Struct, tag_field="type", tag="run"):

@@ -6,6 +6,7 @@ two sidecars that `say_the_same` need no writing, whatever run, host or signatur
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -99,15 +100,17 @@ def parse(data: bytes) -> Sidecar:
     Raises `BrokenSidecar` where they are none, and `ConfigError` where a newer release wrote them.
     """
     try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = str(error)
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         header = _header_decoder.decode(data)
         if header.format == FORMAT and header.version > VERSION:
             raise ConfigError(
                 f"a sidecar has format version {header.version}; this release knows up to {VERSION}",
                 hint="update pictory-archiver; nothing was changed",
             )
-        return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenSidecar(str(error)) from None
+    raise BrokenSidecar(problem)
 
 
 def schema() -> dict[str, Any]:

@@ -36,6 +36,7 @@ from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
 from .subset import EVERYTHING, Subset
 from .text import printable
 from .threads import Threads, outlive
+from .tree import is_nested
 from .verdicts import (
     Held,
     Looked,
@@ -174,6 +175,11 @@ class Survey:
         for path, subfolders, names in os.walk(self._root, onerror=on_error):
             folder = PurePosixPath(os.path.relpath(path, self._root).replace(os.sep, "/"))
             is_top = folder == PurePosixPath()
+            if not is_top and is_nested(path, subfolders):
+                where, detail = _printable(str(folder)), "another archive, which is not looked into"
+                troubles.append(Finding(what=What.EXTRA, path=where, detail=detail))
+                subfolders.clear()
+                continue
             for name in sorted(subfolders):
                 detail = ""
                 if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text

@@ -27,6 +27,7 @@ from .shelf import Shelf
 from .sidecar import Sidecar, render
 from .staging import BATCH
 from .store import Store
+from .strays import Strays
 from .threads import Threads
 
 RELEASE = f"pictory-archiver {__version__}"
@@ -47,6 +48,7 @@ class Workshop(msgspec.Struct, frozen=True):
     archive: Archive
     store: Store
     shelf: Shelf
+    strays: Strays
     retrier: Retrier
     downloader: Downloader
 
@@ -168,6 +170,7 @@ async def open_workshop(
             archive=archive,
             store=store,
             shelf=shelf,
+            strays=Strays(shelf, store),
             retrier=retrier,
             downloader=Downloader(media, store, retrier, settings.download, observer, utc_now),
         )

@@ -12,7 +12,7 @@ from pictory_archiver import disk
 from pictory_archiver.simulator import World
 
 
-def file_of(archive: Path, world: World, video: int, suffix: str) -> Path:
+def file_of(archive: Path, world: World, video: int | str, suffix: str) -> Path:
     """A file of a video by the end of its name: `mp4`, `thumbnail.jpg`, `json`."""
     named = archive.rglob(f"*_{world.id(video)}.{suffix}")
     (found,) = (path for path in named if ".pictory-archiver" not in path.parts)

@@ -12,6 +12,7 @@ from pictory_archiver.config_report import ConfigReport
 from pictory_archiver.ledger import Ledger
 from pictory_archiver.ledgers import StatusOfAccounts
 from pictory_archiver.preview import Intended, Preview
+from pictory_archiver.reindex import Reindexed
 from pictory_archiver.repair_report import Repair
 from pictory_archiver.report import Report
 from pictory_archiver.sidecar import schema as sidecar_schema
@@ -39,6 +40,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
         "verification-of-accounts", "reports of checks (verify --all-accounts --json)", VerificationOfAccounts
     ),
     "repair": _of("repair", "report of a repair (repair --json)", Repair),
+    "reindex": _of("reindex", "report of a rebuilt catalogue (reindex --json)", Reindexed),
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }

@@ -317,7 +317,7 @@ def test_of_two_sidecars_for_one_video_the_higher_revision_counts(archive: Archi
 def test_a_rebuild_that_is_interrupted_leaves_no_half_catalogue(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(catalogue: Catalogue, archive: Archive) -> None:
+    def interrupted(catalogue: Catalogue, archive: Archive, **_: Any) -> None:
         catalogue.record([known("a")])
         raise KeyboardInterrupt
 

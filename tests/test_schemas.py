@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def test_what_the_commands_print_is_valid(account: Account, archive: Path) -> No
     assert (found["exit_status"], found["damage_count"]) == (7, 2)
     done = validate("repair", program.run("repair", archive, "--json").stdout)
     assert (done["exit_status"], done["mended_count"]) == (0, 2)
+    copy = archive.with_name("copy")
+    shutil.copytree(archive, copy, ignore=shutil.ignore_patterns(".*"))
+    cut(file_of(copy, world, 2, "json"))
+    shutil.copy(file_of(copy, world, 1, "json"), copy / "twin.json")
+    made = validate("reindex", program.run("reindex", copy, "--json").stdout)
+    assert (made["damaged_count"], made["extra_count"], made["marker"]["was"]) == (1, 1, "lost")
     program.settings = {**program.settings, "accounts": {"one": {"archive": str(archive), "key_file": "none"}}}
     of_all = validate("verification-of-accounts", program.run("verify", "--all-accounts", "--json").stdout)
     assert (of_all["exit_status"], len(of_all["accounts"])) == (0, 1)

@@ -88,7 +88,7 @@ def test_before_any_listing_nothing_is_known(account: Account, archive: Path) ->
     outcome = status_of(program, archive)
     assert outcome.status == 5
     assert verdict(outcome).startswith(
-        "Unknown: no listing of the account has reached its end yet. The last one failed"
+        "Unknown: no listing of the account is known to have reached its end. The last one failed"
     )
     assert "Videos        0 in the archive" in outcome.stdout
 
@@ -118,7 +118,7 @@ def test_without_a_catalogue_the_sidecars_are_read(made: tuple[Simulator, Progra
         catalogue.write_bytes(b"" if loss == "empty" else b"garbage " * 1000)
     outcome = status_of(made[1], archive)
     assert outcome.status == 5
-    assert verdict(outcome).startswith("Unknown: no listing of the account has reached its end yet.")
+    assert verdict(outcome).startswith("Unknown: no listing of the account is known to have reached its end.")
     assert "Videos        6 in the archive, 6 of them complete, " in outcome.stdout
 
 
