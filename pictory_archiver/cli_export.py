@@ -61,8 +61,7 @@ def export(
     chosen = one_account(archive, account=account, config_file=config_file)
     warn(chosen.loaded.warnings)
     manifest = Manifest(chosen.root, chosen.loaded.settings)
-    with _destination(output, manifest.root) as write:
-        run_until_signal(_write(manifest, write))
+    run_until_signal(_export(manifest, output))
     found = manifest.found
     warn(finding_line(finding) for finding in found.damage[:MAX_WARNINGS])
     if found.damage_count > MAX_WARNINGS:
@@ -72,14 +71,15 @@ def export(
     context.exit(LEAVES_DAMAGE if found.damage_count else 0)
 
 
-async def _write(manifest: Manifest, write: Write) -> None:
+async def _export(manifest: Manifest, output: Path | None) -> None:
     from .streams import has_reader
 
-    async with contextlib.aclosing(manifest.lines()) as lines:
-        async for data in lines:
-            write(data)
-            if not has_reader():
-                break
+    with _destination(output, manifest.root) as write:
+        async with contextlib.aclosing(manifest.lines()) as lines:
+            async for data in lines:
+                write(data)
+                if not has_reader():
+                    break
 
 
 @contextlib.contextmanager
