@@ -345,7 +345,7 @@ def test_the_journal_has_a_line(held: Held, archive: Path) -> None:
     line = json.loads(after[len(before) :])
     assert (line["type"], line["exit_status"], line["damage_count"], line["damage"]) == ("verification", 7, 1, [])
     status = program.run("status", archive)
-    assert status.status == 0
+    assert status.status == 7
     assert "  exit 7: Damage: 1 file of 1 video. `repair` gets back what it can.\n" in status.stdout
     (archive / JOURNAL).write_bytes(after + b'{"type":"verification","cut off')
     assert program.run("status", archive, "--json").report["last_check"]["exit_status"] == 7
