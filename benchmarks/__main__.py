@@ -1,6 +1,6 @@
-"""Measures listing, planning and downloading, and prints a table.
+"""Measures listing, planning, downloading and checking, and prints tables.
 
-    python -m benchmarks [--listed 100000] [--synced 300]
+    python -m benchmarks [--listed 100000] [--synced 300] [--checked 60]
 
 Fails where a run over `--listed` videos takes more memory than is promised: it must not grow with their number.
 """
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .checking import checking
 from .measure import Measured, measure, simulated_account
 
 MB = 1_000_000
@@ -27,6 +28,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure time and memory.")
     parser.add_argument("--listed", type=int, default=100_000, help="videos that are listed and planned")
     parser.add_argument("--synced", type=int, default=300, help="videos that are downloaded")
+    parser.add_argument("--checked", type=int, default=60, help="videos whose files are read to check them")
+    parser.add_argument("--checked-bytes", type=int, default=8 * MB, help="size of each of these videos")
+    parser.add_argument("--rounds", type=int, default=7, help="how often these are checked")
     options = parser.parse_args()
 
     print(ROW.format("", "pages", "files", "seconds", "CPU s", "files/s", "MB/s", "peak MB"))
@@ -35,7 +39,9 @@ def main() -> int:
         for title, measured in (*listing(options.listed, Path(folder)), *downloading(options.synced, Path(folder))):
             print(row(title, measured), flush=True)
             peaks.append(measured.peak_bytes)
-    print(f"\nThe highest peak is {max(peaks) / MB:.0f} MB; {MOST_MEMORY / MB:.0f} MB are promised.")
+        print(f"\nThe highest peak is {max(peaks) / MB:.0f} MB; {MOST_MEMORY / MB:.0f} MB are promised.\n")
+        for line in checking(options.checked, options.checked_bytes, options.rounds, Path(folder)):
+            print(line, flush=True)
     return int(max(peaks) > MOST_MEMORY)
 
 

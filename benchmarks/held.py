@@ -1,13 +1,15 @@
-"""An archive that holds a whole simulated account, made fast: true sidecars beside empty files.
+"""An archive that holds a whole simulated account, made fast: true sidecars beside files that are no media.
 
-    python -m benchmarks.held ARCHIVE VIDEOS CDN
+    python -m benchmarks.held ARCHIVE VIDEOS CDN [BYTES]
 
-A run over it has everything to compare and nothing to fetch. CDN is the origin of the account's URLs.
+A run over it has everything to compare and nothing to fetch. CDN is the origin of the account's URLs. Each MP4 has so
+many random bytes, every other file a hundredth of that; without BYTES they are empty.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,7 +22,7 @@ from pictory_archiver.archive import hold
 from pictory_archiver.catalogue import Known
 from pictory_archiver.layout import file_name
 from pictory_archiver.listing_page import parse_page
-from pictory_archiver.models import OUTPUTS, Asset, Status
+from pictory_archiver.models import OUTPUTS, Asset, Kind, Status
 from pictory_archiver.plan import Origin, compose
 from pictory_archiver.planner import Planned, Planner, Policy
 from pictory_archiver.rebuild import open_or_rebuild
@@ -31,10 +33,9 @@ from pictory_archiver.simulator import World
 from pictory_archiver.store import Store
 
 ORIGIN = Origin("default", "https://api.example/v1/aistudio/videos", "benchmark")
-EMPTY = sha256().hexdigest()
 
 
-async def make_archive(root: Path, videos: int, cdn: str) -> None:
+async def make_archive(root: Path, videos: int, cdn: str, video_bytes: int) -> None:
     """Makes the archive in a folder that is not there yet."""
     world = World(count=videos, cdn_base=cdn)
     now = datetime.now(UTC)
@@ -48,21 +49,27 @@ async def make_archive(root: Path, videos: int, cdn: str) -> None:
         page = world.page()
         while True:
             listed = parse_page(msgspec.json.encode({"items": page.items})).videos
-            shelf.catalogue.record([_hold_video(root, planned, now) for planned in await planner.plan(listed)])
+            shelf.catalogue.record(
+                [_hold_video(root, planned, now, video_bytes) for planned in await planner.plan(listed)]
+            )
             if page.next_key is None:
                 return
             page = world.page(page.next_key)
 
 
-def _hold_video(root: Path, planned: Planned, now: datetime) -> Known:
+def _hold_video(root: Path, planned: Planned, now: datetime, video_bytes: int) -> Known:
     plan, place = planned.plan, planned.place
     (root / place.folder).mkdir(parents=True, exist_ok=True)
     stored = {}
     for task in plan.tasks:
         slot, address = task.source.slot, task.source.address
         name = file_name(place.stem, slot)
-        (root / place.path(name)).touch()
-        stored[slot] = Asset(kind=slot.kind, status=Status.STORED, path=name, bytes=0, sha256=EMPTY, url=address)
+        data = os.urandom(video_bytes if slot.kind is Kind.VIDEO else video_bytes // 100)
+        (root / place.path(name)).write_bytes(data)
+        digest = sha256(data).hexdigest()
+        stored[slot] = Asset(
+            kind=slot.kind, status=Status.STORED, path=name, bytes=len(data), sha256=digest, url=address
+        )
     sidecar = compose(plan, None, stored, origin=ORIGIN, now=now)
     data = render(sidecar)
     (root / place.sidecar).write_bytes(data)
@@ -70,4 +77,5 @@ def _hold_video(root: Path, planned: Planned, now: datetime) -> Known:
 
 
 if __name__ == "__main__":
-    asyncio.run(make_archive(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    root, videos, cdn, *size = sys.argv[1:]
+    asyncio.run(make_archive(Path(root), int(videos), cdn, int(size[0]) if size else 0))

@@ -18,6 +18,14 @@ PROGRAM = (sys.executable, "-m", "pictory_archiver")
 MAX_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
+class Timed(Struct, frozen=True):
+    """What a command took, with the processes that it waited for."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
 class Measured(Struct, frozen=True):
     """What a command printed as JSON, and what it took."""
 
@@ -54,20 +62,21 @@ def measure(*arguments: str | Path, env: dict[str, str], scratch: Path) -> Measu
     The peak of a process is never below that of the one that started it: this one has to stay small.
     """
     printed = scratch / "printed.json"
+    took = timed([*PROGRAM, *map(str, arguments)], env=env, output=printed)
+    return Measured(msgspec.json.decode(_last_object(printed)), took.seconds, took.cpu_seconds, took.peak_bytes)
+
+
+def timed(command: list[str], *, env: dict[str, str], output: Path, source: Path = Path(os.devnull)) -> Timed:
+    """Runs a command that reads one file and prints into another. Raises `RuntimeError` where it fails."""
     started = time.perf_counter()
-    with printed.open("wb") as stdout:
-        process = subprocess.Popen([*PROGRAM, *map(str, arguments)], env=env, stdout=stdout)
+    with source.open("rb") as stdin, output.open("wb") as stdout:
+        process = subprocess.Popen(command, env=env, stdin=stdin, stdout=stdout)
         _, ended, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(ended)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, arguments))}: exit status {process.returncode}")
-    return Measured(
-        msgspec.json.decode(_last_object(printed)),
-        seconds,
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss * MAX_RSS_UNIT,
-    )
+        raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
+    return Timed(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAX_RSS_UNIT)
 
 
 def _last_object(printed: Path) -> bytes:

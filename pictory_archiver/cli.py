@@ -12,6 +12,7 @@ import click
 
 from . import __version__
 from .cli_config import config_group, init
+from .cli_export import export
 from .cli_params import message
 from .cli_schedule import schedule_group
 from .cli_status import status
@@ -125,5 +126,18 @@ def simulate(
         raise click.exceptions.Exit(stop.exit_status) from None
 
 
-for command in (init, sync, status, demo, verify, repair, accept, reindex, schedule_group, config_group, simulate):
+for command in (
+    init,
+    sync,
+    status,
+    demo,
+    verify,
+    repair,
+    export,
+    accept,
+    reindex,
+    schedule_group,
+    config_group,
+    simulate,
+):
     cli.add_command(command)

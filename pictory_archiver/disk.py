@@ -173,17 +173,27 @@ def put_in_place(partial: Path, final: Path) -> None:
 
 def write_file(path: Path, data: bytes, *, partial: Path | None = None) -> None:
     """Writes a small file whole: under `partial` (`<name>.partial`) first, then renamed. Raises `StorageError`."""
+    with replacing(path, partial=partial) as descriptor:
+        write_all(descriptor, data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, partial: Path | None = None) -> Iterator[int]:
+    """A descriptor to write a file with, which gets its name once the block has ended well, and else is gone.
+
+    Any `OSError` in the block counts as one of this file. Raises `StorageError`.
+    """
     partial = partial or path.with_name(path.name + ".partial")
     descriptor = open_new(partial)
     with storage_errors(path):
         try:
             try:
-                write_all(descriptor, data)
+                yield descriptor
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             put_in_place(partial, path)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 partial.unlink()
             raise

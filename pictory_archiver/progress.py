@@ -30,7 +30,7 @@ from .events import (
 from .figures import CheckFigures, Figures, Meter
 from .report import count, duration, size
 from .text import printable
-from .verification import WORDS
+from .verification import found_line
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -65,7 +65,7 @@ def log_line(event: Event, verbosity: int) -> str | None:
         case FileStored() if verbosity >= 1:
             return f"{event.path}: {size(event.bytes)}"
         case Found() if verbosity >= 1:
-            return f"{WORDS[event.what]}: {event.path} ({event.detail})"
+            return found_line(event.what, event.path, event.detail)
         case PageListed() if verbosity >= 2:
             return f"page {event.page}: {event.videos:,} videos so far" + (", the last page" if event.last else "")
         case VideoPlanned() if verbosity >= 2:

@@ -41,7 +41,8 @@ How to check it
 
 reads every file and compares it with its sidecar; "repair" in place of "verify" fetches again what is damaged.
 Without that program: the digest in a sidecar is the one that `sha256sum FILE` prints (on Windows:
-`certutil -hashfile FILE SHA256`).
+`certutil -hashfile FILE SHA256`). Where there is a file SHA256SUMS, which `pictory-archiver export --to sha256sums`
+makes, `sha256sum -c SHA256SUMS` in this folder checks all that it lists (on a Mac: `shasum -a 256 -c SHA256SUMS`).
 `"complete": true` in a sidecar says that all files of the video that were asked for are there.
 A name that ends in .partial is an unfinished download; the next run deals with it.
 

@@ -37,6 +37,12 @@ def secure() -> None:
             setattr(sys, name, _secured(stream, must_arrive=name == "stdout"))
 
 
+def has_reader() -> bool:
+    """False once stdout takes no data any more: what is still written there is lost."""
+    raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+    return not (isinstance(raw, _Steady) and raw.is_gone)
+
+
 def _secured(stream: io.TextIOWrapper, *, must_arrive: bool) -> io.TextIOWrapper:
     steady = _Steady(stream, must_arrive=must_arrive)
     return io.TextIOWrapper(
@@ -50,13 +56,13 @@ def _secured(stream: io.TextIOWrapper, *, must_arrive: bool) -> io.TextIOWrapper
 
 
 class _Steady(io.RawIOBase):
-    """The raw end of a stream. After its first failure it takes everything and keeps nothing."""
+    """The raw end of a stream. After its first failure (`is_gone`) it takes everything and keeps nothing."""
 
     def __init__(self, stream: io.TextIOWrapper, *, must_arrive: bool) -> None:
         self._stream = stream  # it would close its raw end when nobody held it
         self._raw: io.RawIOBase = getattr(stream.buffer, "raw", None) or cast(io.RawIOBase, stream.buffer)
         self._must_arrive = must_arrive
-        self._is_gone = False
+        self.is_gone = False
 
     def writable(self) -> bool:
         return True
@@ -71,13 +77,13 @@ class _Steady(io.RawIOBase):
         left = memoryview(data).cast("B")
         size = left.nbytes
         try:
-            while left and not self._is_gone:
+            while left and not self.is_gone:
                 written = self._raw.write(left)
                 if written is None:  # a pipe that does not block and is full
                     select.select([], [self], [])
                 left = left[written or 0 :]
         except OSError as error:
-            self._is_gone = True
+            self.is_gone = True
             reader_left = isinstance(error, ConnectionError) or error.errno == WINDOWS_READER_GONE
             if self._must_arrive and not reader_left:
                 reason = os.strerror(error.errno) if error.errno else type(error).__name__

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from . import disk
-from .archive import HIDDEN, LIBRARY, MAX_SIDECAR, README, Archive, is_litter
+from .archive import HIDDEN, LIBRARY, MANIFEST, MAX_SIDECAR, README, Archive, is_litter
 from .catalogue import Known, Outline
 from .errors import ConfigError, StorageError
 from .events import BytesRead, Found, Observer, VideosChecked
@@ -56,21 +56,23 @@ ROWS_PER_STEP = 1000
 TELL_EVERY_SECONDS = 0.25
 
 _PARTIALS = (PARTIAL, f"{PARTIAL}.json", f"{PARTIAL}.next")
-_OURS_AT_ROOT = frozenset({str(README), "index.html"})
+_OURS_AT_ROOT = frozenset({str(README), str(MANIFEST), "index.html"})
 
 
 class Examined(Struct, frozen=True, kw_only=True):
-    """A video with which something is not as it should be.
+    """A video that was looked at, nearly always because something is not as it should be.
 
     `sidecar` is the one on the disk, None where it is lost or damaged; `known` is what the catalogue knows of a video
-    at this place. `truth` is what is to be believed of the two, None where there is neither, and `bad` names its files
-    that are not as it says.
+    at this place. `truth` is what is to be believed of the two, None where there is neither; `truth_sha256` is the
+    digest that the file of the sidecar has if it is that one, None where it is not known; `bad` names its files that
+    are not as it says.
     """
 
     place: Place
     sidecar: Sidecar | None
     known: Known | None
     truth: Sidecar | None
+    truth_sha256: str | None = None
     findings: tuple[Finding, ...]
     bad: frozenset[Slot] = frozenset()
 
@@ -94,7 +96,8 @@ class Survey:
     those that were read.
 
     With `quick`, sizes are compared and no file is read; else those of the videos of a `subset` are read. Where `only`
-    some videos are wanted, nothing else of others is looked at than their sidecars.
+    some videos are wanted, nothing else of others is looked at than their sidecars. `all_videos` yields those as well
+    with which nothing is wrong.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Survey:
         quick: bool = False,
         subset: Subset = EVERYTHING,
         only: frozenset[str] | None = None,
+        all_videos: bool = False,
         workers: int,
         observer: Observer,
     ) -> None:
@@ -113,6 +117,7 @@ class Survey:
         self._quick = quick
         self._subset = subset
         self._only = only
+        self._all_videos = all_videos
         self._ahead = STEPS_AHEAD_PER_READER * workers
         self._threads = Threads(workers + 1, "reading")
         self._reader = Reader()
@@ -129,7 +134,10 @@ class Survey:
         return self._reader.bytes
 
     async def examined(self) -> AsyncGenerator[Examined | Finding]:
-        """What is not as it should be: videos, and files that belong to none. Raises `StorageError`, `ConfigError`."""
+        """What is not as it should be: videos, and files that belong to none; or all videos.
+
+        Raises `StorageError`, `ConfigError`.
+        """
         walk = self._walk()
         ahead: deque[tuple[_Chunk, asyncio.Future[list[Looked]]]] = deque()
         try:
@@ -166,18 +174,22 @@ class Survey:
 
         for path, subfolders, names in os.walk(self._root, onerror=on_error):
             folder = PurePosixPath(os.path.relpath(path, self._root).replace(os.sep, "/"))
-            for name in subfolders:
-                if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
-                    where = _printable(str(folder / name))
-                    troubles.append(Finding(what=What.EXTRA, path=where, detail="a link, which is not followed"))
             is_top = folder == PurePosixPath()
             if not is_top and is_nested(path, subfolders):
                 where, detail = _printable(str(folder)), "another archive, which is not looked into"
                 troubles.append(Finding(what=What.EXTRA, path=where, detail=detail))
                 subfolders.clear()
                 continue
+            for name in sorted(subfolders):
+                detail = ""
+                if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
+                    detail = "a link, which is not followed"
+                elif not _is_text(name):
+                    detail = "a folder whose name is no text: the archive has none such, and it is not looked into"
+                if detail:
+                    troubles.append(Finding(what=What.EXTRA, path=_printable(str(folder / name)), detail=detail))
             kept = (each for each in subfolders if not (is_litter(each) or (is_top and _is_hidden(each))))
-            subfolders[:] = sorted(kept)
+            subfolders[:] = sorted(each for each in kept if _is_text(each))
             names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
             sidecars = [name for name in names if _may_be_sidecar(name)]
             others = tuple(name for name in names if not _may_be_sidecar(name))
@@ -244,7 +256,7 @@ class Survey:
                 continue
             self._claimed.update((each.name, *(asset.path for asset in each.sidecar.assets if asset.path)))
             found = await self._judge(chunk.folder, each, outlines.get(each.sidecar.id), held)
-            if found is not None:
+            if found is not None and (self._all_videos or isinstance(found, Finding) or found.findings):
                 self._tell(found)
                 yield found
         if chunk.is_last:
@@ -260,7 +272,7 @@ class Survey:
     async def _judge(
         self, folder: PurePosixPath, looked: Looked, outline: Outline | None, held: Held
     ) -> Examined | Finding | None:
-        """What is wrong with a video whose sidecar can be read; None where nothing is."""
+        """A video whose sidecar can be read; None where it turns out to be another's, or is not wanted."""
         sidecar = looked.believed
         place = Place.of(folder / looked.name)
         if outline is not None and outline.sidecar_bytes is None:
@@ -281,7 +293,9 @@ class Survey:
         self._count(sidecar, len(looked.seen))
         notes = tuple(notes_on(place, sidecar, outline))
         if is_clean(looked, outline, held):
-            return Examined(place=place, sidecar=sidecar, known=None, truth=sidecar, findings=notes) if notes else None
+            return Examined(
+                place=place, sidecar=sidecar, known=None, truth=sidecar, truth_sha256=looked.sha256, findings=notes
+            )
         return await self._judge_again(place, looked, outline, notes)
 
     async def _is_of_another(self, place: Place, sidecar: Sidecar) -> bool:
@@ -305,16 +319,16 @@ class Survey:
             known = None
         held = await self._held([sidecar, *([known.sidecar] if known else [])])
         lies, contradicted = lies_of(again, outline, known, held)
-        truth = known.sidecar if known is not None and contradicted else sidecar
-        seen = again.seen
-        if truth is not sidecar:
+        truth, digest, seen = sidecar, again.sha256, again.seen
+        if known is not None and contradicted:
+            truth, digest = known.sidecar, known.sidecar_sha256
             seen = await self._threads.hop(self._look_at, PurePosixPath(place.folder), truth)
         false = [about_sidecar(What.FALSE_SIDECAR, place, lies[0], sidecar.id)] if lies else []
         findings = (*false, *damaged_files(place, truth, seen), *notes)
-        if not findings:
-            return None
         bad = frozenset(bad_slots(truth, seen)) | dangling(truth, held) | slots_in_doubt(truth, again.name)
-        return Examined(place=place, sidecar=sidecar, known=known, truth=truth, findings=findings, bad=bad)
+        return Examined(
+            place=place, sidecar=sidecar, known=known, truth=truth, truth_sha256=digest, findings=findings, bad=bad
+        )
 
     async def _held(self, sidecars: Iterable[Sidecar]) -> Held:
         """Those files that inputs are linked to that the archive holds, as far as the catalogue knows."""
@@ -369,7 +383,15 @@ class Survey:
         seen = await self._threads.hop(self._look_by_catalogue, known)
         findings = (about_sidecar(what, place, problem, sidecar.id), *damaged_files(place, sidecar, seen))
         bad = frozenset(bad_slots(sidecar, seen))
-        return Examined(place=place, sidecar=None, known=known, truth=sidecar, findings=findings, bad=bad)
+        return Examined(
+            place=place,
+            sidecar=None,
+            known=known,
+            truth=sidecar,
+            truth_sha256=known.sidecar_sha256,
+            findings=findings,
+            bad=bad,
+        )
 
     def _look_by_catalogue(self, known: Known) -> dict[Slot, Seen]:
         """As `_look_at`, where the folder was not walked: it may be lost, or a link by now."""

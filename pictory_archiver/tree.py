@@ -27,6 +27,7 @@ JOURNAL = HIDDEN / "journal.jsonl"
 SCHEMA = HIDDEN / "sidecar.schema.json"
 README = PurePosixPath("README.txt")
 LIBRARY = PurePosixPath("library")
+MANIFEST = PurePosixPath("SHA256SUMS")
 LOCK = HIDDEN / "lock"
 
 LITTER = frozenset(

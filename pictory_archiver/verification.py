@@ -11,9 +11,11 @@ from msgspec import Struct
 from .errors import ArchiverError, worst_status
 from .findings import Finding, What
 from .report import SCOPE, count, duration, size
+from .text import printable
 
 KEPT_FINDINGS = 100_000
 LEAVES_DAMAGE = 7
+MAX_PATH = 1000
 TIME_UP = 3
 
 ALL_FILES = "every byte was compared"
@@ -199,7 +201,12 @@ def finding_lines(title: str, number: int, findings: Sequence[Finding]) -> list[
 
 def finding_line(finding: Finding) -> str:
     """One finding, in one line."""
-    return f"{WORDS[finding.what]}: {finding.path} ({finding.detail})"
+    return found_line(finding.what, finding.path, finding.detail)
+
+
+def found_line(what: What, path: str, detail: str) -> str:
+    """What is wrong with a file, in one harmless line: the folders of an archive can have any name."""
+    return f"{WORDS[what]}: {printable(path, MAX_PATH)} ({printable(detail, MAX_PATH)})"
 
 
 def in_words(found: Sequence[Verification], *, all_accounts: bool) -> list[str]:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from .support import TIMEOUT
+from .support import TIMEOUT, required
+
+SMALL = (
+    *("--listed", "300"),
+    *("--synced", "10"),
+    *("--checked", "3", "--checked-bytes", "100000", "--rounds", "1"),
+)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the use of memory is asked for as POSIX does")
 def test_the_benchmarks_run() -> None:
+    required(shutil.which("sha256sum") and shutil.which("xargs"), "sha256sum and xargs")
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--listed", "300", "--synced", "10"],
+        [sys.executable, "-m", "benchmarks", *SMALL],
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    head, *rows, empty, end = done.stdout.splitlines()
+    listing, memory, checking = (part.splitlines() for part in done.stdout.split("\n\n"))
+    head, *rows = listing
     assert head.split() == ["pages", "files", "seconds", "CPU", "s", "files/s", "MB/s", "peak", "MB"]
     cells = [re.split(r"\s{2,}", row) for row in rows]
     assert [row[:3] for row in cells] == [
@@ -32,5 +41,8 @@ def test_the_benchmarks_run() -> None:
         ["sync, second run, 10 videos", "1", "0"],
     ]
     assert int(cells[3][2]) >= 40
-    assert empty == ""
-    assert re.fullmatch(r"The highest peak is \d+ MB; 150 MB are promised.", end)
+    assert re.fullmatch(r"The highest peak is \d+ MB; 150 MB are promised.", "".join(memory))
+    head, *rows, end = checking
+    assert re.fullmatch(r"15 files of 3 videos, 0 MB +seconds +CPU s +MB/s", head)
+    assert [row.split()[0].rstrip(",") for row in rows] == ["sha256sum", "verify"]
+    assert re.fullmatch(r"verify takes \d+\.\d\d times as long as sha256sum \(medians of 1\)\.", end)

@@ -287,7 +287,8 @@ def test_only_what_needs_the_network_loads_it(account: Account, archive: Path) -
     assert program.run("sync", archive).status == 0
     env = program.environment()
     heavy = {"aiohttp", "tqdm", "aiofiles", "truststore", "tenacity", "pictory_archiver.simulator"}
-    for command in (["--help"], ["--version"], ["sync", "--help"], ["config", "check"], ["status", archive]):
+    export = ["export", archive, "--to", "sha256sums"]
+    for command in (["--help"], ["--version"], ["sync", "--help"], ["config", "check"], ["status", archive], export):
         loaded = modules_of("-m", "pictory_archiver", *command, env=env)
         assert "pictory_archiver.cli" in loaded
         assert not loaded & heavy, command

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pictory_archiver import Settings
 from pictory_archiver.archive import CATALOGUE, JOURNAL
 from pictory_archiver.simulator import Fault, Match, Simulator, World
 from pictory_archiver.simulator import Status as Answer
-from pictory_archiver.subset import subset_of
+from pictory_archiver.subset import Subset, subset_of
 from pictory_archiver.verify import verify_archive
 
 from .conftest import Account, Mount
@@ -158,6 +158,34 @@ def test_what_is_extra_or_unfinished_is_no_damage(held: Held, archive: Path) -> 
     assert words.status == 0
     assert "  extra: holiday.mov (no sidecar names it)\n" in words.stdout
     assert "No damage, but worth a look: 6\n" in words.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system whose names are bytes")
+def test_a_folder_whose_name_is_no_text_ends_no_check(held: Held, archive: Path) -> None:
+    simulator, program = held
+    sidecar = file_of(archive, simulator.world, 0, "json")
+    odd = Path(os.fsdecode(os.fsencode(archive) + b"/caf\xe9"))
+    shutil.copytree(sidecar.parent, odd)
+    outcome = program.run("verify", archive, "--json")
+    assert (outcome.status, outcome.report["damage"]) == (0, [])
+    assert found(outcome, "notes") == {("extra", "caf\\udce9")}
+    flip(file_of(archive, simulator.world, 1, "mp4"))
+    assert program.run("verify", archive).status == 7
+    assert "Left as it is: 1\n" in program.run("repair", archive).stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its names have no such characters")
+def test_names_move_no_cursor(held: Held, archive: Path) -> None:
+    """The program gives no such names; others may have."""
+    simulator, program = held
+    video = file_of(archive, simulator.world, 0, "mp4")
+    flip(video)
+    video.parent.rename(video.parent.with_name("\x1b[2J\nx"))
+    for words in (["verify"], ["verify", "-v", "-q"], ["repair"]):
+        outcome = program.run(*words, archive)
+        assert outcome.status == 7
+        assert f"\\x1b[2J\\x0ax/{video.name} (" in outcome.stdout
+        assert "\x1b" not in outcome.stdout + outcome.stderr
 
 
 def test_a_video_that_is_not_complete_is_no_damage(account: Account, archive: Path) -> None:
@@ -317,7 +345,7 @@ def test_the_journal_has_a_line(held: Held, archive: Path) -> None:
     line = json.loads(after[len(before) :])
     assert (line["type"], line["exit_status"], line["damage_count"], line["damage"]) == ("verification", 7, 1, [])
     status = program.run("status", archive)
-    assert status.status == 0
+    assert status.status == 7
     assert "  exit 7: Damage: 1 file of 1 video. `repair` gets back what it can.\n" in status.stdout
     (archive / JOURNAL).write_bytes(after + b'{"type":"verification","cut off')
     assert program.run("status", archive, "--json").report["last_check"]["exit_status"] == 7
@@ -411,6 +439,9 @@ def test_a_signal_ends_it_with_what_was_found(held: Held, archive: Path, tmp_pat
     assert "  damaged: " in outcome.stdout
     assert outcome.verdict.startswith("Damage: ")
     assert outcome.verdict.endswith("The check did not come to its end: a signal stopped it.")
+    told = program.run("status", archive, "--json").report
+    assert (told["last_check"]["exit_status"], told["last_check"]["error"]) == (128 + number, "a signal stopped it")
+    assert (told["known_damage"], told["all_read_since"]) == (told["last_check"], None)
 
 
 def test_it_ends_when_its_time_is_up(held: Held, archive: Path) -> None:
@@ -477,8 +508,7 @@ def test_a_part_is_read_and_of_the_others_the_sizes_are_compared(held: Held, arc
     report = program.run("verify", archive, "--subset", "25%", "--json").report
     number, slices = map(int, report["subset"].split("/"))
     assert (slices, report["mode"], report["exit_status"]) == (4, "subset", 0)
-    today = subset_of(25, datetime.now(UTC).date())
-    assert str(today) == f"{number}/{slices}"
+    today = Subset(number, slices)
     world = simulator.world
     inside = [video for video in range(20) if today.holds(world.id(video))]
     outside = [video for video in range(20) if video not in inside]
@@ -498,6 +528,19 @@ def test_a_part_is_read_and_of_the_others_the_sizes_are_compared(held: Held, arc
     assert outcome.status == 7
     assert {each["video_id"] for each in outcome.report["damage"]} == {world.id(inside[0]), world.id(outside[1])}
     assert program.run("verify", archive, "--subset", "100%").status == 7
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the time zone is that of the computer there")
+@pytest.mark.parametrize("zone", ["XXX-14", "XXX+12"])
+def test_the_part_is_that_of_the_local_day(held: Held, archive: Path, zone: str) -> None:
+    """In one of the two it is another day than in UTC: a monthly job at night would skip parts of the archive."""
+    _, program = held
+    program.env = {"TZ": zone}
+    ahead = timezone(-timedelta(hours=int(zone[3:])))
+    days = [datetime.now(ahead).date()]
+    report = program.run("verify", archive, "--subset", "1%", "--json").report
+    days.append(datetime.now(ahead).date())
+    assert report["subset"] in {str(subset_of(1, day)) for day in days}
 
 
 # What a person sees meanwhile

@@ -4,6 +4,7 @@ missing=""
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v ffprobe >/dev/null || missing="$missing ffmpeg"
 command -v strace >/dev/null || missing="$missing strace"
+command -v busybox >/dev/null || missing="$missing busybox"
 command -v faketime >/dev/null || missing="$missing faketime"
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
