@@ -40,6 +40,7 @@ LITTER = frozenset(
     {".DS_Store", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information"}
 )
 MAX_SIDECAR = 64 * 1024 * 1024
+MAX_MARKER = 64 * 1024
 
 
 class Marker(Struct, frozen=True, kw_only=True):
@@ -71,9 +72,10 @@ class Archive:
     @classmethod
     def open(cls, root: Path) -> Archive:
         """The archive in this folder. Raises `StorageError` where there is none, `ConfigError` for a newer format."""
-        path = root / MARKER
+        path = disk.find(root, MARKER)
         try:
-            marker = _parse_marker(path.read_bytes())
+            with open(path, "rb", opener=disk.opener) as file:
+                marker = _parse_marker(file.read(MAX_MARKER))
         except FileNotFoundError:
             raise StorageError(f"{root} is no archive", hint="is the disk mounted? `sync` makes a new one") from None
         except OSError as error:

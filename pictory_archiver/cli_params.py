@@ -14,6 +14,7 @@ import msgspec
 from .errors import ConfigError
 from .given import absolute
 from .settings import ASSET_WORDS, PIB, Settings
+from .text import harmless_json
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -168,4 +169,4 @@ def warn(warnings: Iterable[str]) -> None:
 
 def json_text(record: object, *, indent: int = 2) -> str:
     """A record as JSON; in one line with an indent below 0."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+    return harmless_json(msgspec.json.format(msgspec.json.encode(record), indent=indent).decode())

@@ -48,9 +48,10 @@ def reindex(archive: Path | None, config_file: Path | None, account: str | None)
     then `status` cannot know whether the archive holds everything.
     """
     from .rebuild import reindex_archive
+    from .text import printable
 
     chosen = one_account(archive, account=account, config_file=config_file)
     indexed = reindex_archive(chosen.root, chosen.loaded.settings.catalogue, datetime.datetime.now(datetime.UTC))
     for path in indexed.broken:
-        message(f"Warning: {path} is damaged; the next sync writes it anew")
+        message(f"Warning: {printable(str(path))} is damaged; the next sync writes it anew")
     click.echo(f"Rebuilt the catalogue: {indexed.videos:,} videos, {indexed.complete:,} of them complete")

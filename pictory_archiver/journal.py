@@ -28,18 +28,19 @@ class Checked(Struct, frozen=True):
 
 def last_check(path: Path) -> Checked | None:
     """The last check or repair that the end of a journal tells of."""
-    for line in _last_lines(path):
+    for line in last_lines(path, READ_BACK):
         if b'"type":"verification"' in line or b'"type":"repair"' in line:
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 return msgspec.json.decode(line, type=Checked)
     return None
 
 
-def _last_lines(path: Path) -> Iterator[bytes]:
-    """The last lines of a file, the newest first; none of one that is not there."""
-    if not disk.size_of(path):
-        return
+def last_lines(path: Path, size: int) -> Iterator[bytes]:
+    """The last lines of a file, as far as they lie in so many bytes, the newest first; none of one that is not there.
+
+    The first of them may be cut off.
+    """
     with contextlib.suppress(OSError), open(path, "rb", opener=disk.opener) as file:
         end = file.seek(0, os.SEEK_END)
-        file.seek(max(end - READ_BACK, 0))
-        yield from reversed(file.read(READ_BACK).splitlines())
+        file.seek(max(end - size, 0))
+        yield from reversed(file.read(size).splitlines())

@@ -27,8 +27,10 @@ from .report import (
     size,
 )
 from .settings import Catalogue as Settings
+from .text import printable
 
 LAST_RUNS = 5
+LONGEST_LINE = 1000
 UNSOUND = 5
 
 
@@ -176,7 +178,7 @@ class _Facts(Struct, frozen=True):
 
 
 def ledger_lines(ledger: Ledger) -> list[str]:
-    """The ledger for a person: the answer first."""
+    """The ledger for a person: the answer first. Whoever made the archive chose its words."""
     stored = sum(each.bytes for each in ledger.holdings)
     lines = [
         ledger.verdict,
@@ -211,7 +213,8 @@ def ledger_lines(ledger: Ledger) -> list[str]:
         lines.append(f"Last check    {_when(check.ended_at)}  exit {check.exit_status}: {check.verdict}")
     lines.append("Last runs")
     lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
-    return [*lines, "", f"This is about {SCOPE}. {NOT_COVERED}"]
+    lines += ["", f"This is about {SCOPE}. {NOT_COVERED}"]
+    return [printable(line, LONGEST_LINE) for line in lines]
 
 
 def _judge(facts: _Facts) -> tuple[int, str]:

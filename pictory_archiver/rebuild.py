@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -16,15 +16,20 @@ from msgspec import Struct
 from . import disk
 from .archive import CATALOGUE, JOURNAL, Archive, hold
 from .catalogue import Catalogue, DamagedCatalogue, Known
+from .catalogue_rows import moment
+from .database import rollback_of
 from .disk import put_in_place, refuse_link, storage_errors
+from .journal import last_lines
 from .listing_page import created_of
 from .logbook import Run
 from .models import Place
+from .settings import MIB
 from .settings import Catalogue as Settings
 from .sidecar import Sidecar
 
 BATCH = 500
 KEPT_RUNS = 100
+READ_BACK = 16 * MIB
 
 
 def catalogue_path(archive: Archive, settings: Settings) -> Path:
@@ -75,19 +80,16 @@ def rebuild(archive: Archive, path: Path) -> Catalogue:
     partial = path.with_name(f"{path.name}.partial")
     with storage_errors(path):
         partial.unlink(missing_ok=True)
-        _journal(partial).unlink(missing_ok=True)
+        rollback_of(partial).unlink(missing_ok=True)
     with contextlib.closing(Catalogue.create(partial)) as catalogue:
         fill(catalogue, archive)
     with storage_errors(path):
-        if path.exists():
+        if os.path.lexists(path):
             path.replace(path.with_name(f"{path.name}.damaged"))
-        _journal(path).unlink(missing_ok=True)  # it belongs to the damaged file, and would be played into the new one
+        # It belongs to the damaged file, and would be played into the new one.
+        rollback_of(path).unlink(missing_ok=True)
         put_in_place(partial, path)
     return Catalogue.open(path)
-
-
-def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-journal")
 
 
 class Indexed(Struct, frozen=True):
@@ -157,9 +159,10 @@ class _RunLine(Struct, tag_field="type", tag="run"):
 
 def _runs_of_journal(path: Path) -> Iterator[_RunLine]:
     """The newest runs, oldest first. A line that makes no sense is passed over."""
-    lines: deque[bytes] = deque(maxlen=KEPT_RUNS)
-    with contextlib.suppress(OSError), open(path, "rb", opener=disk.opener) as file:
-        lines.extend(line for line in file if b'"type":"run"' in line)
-    for line in lines:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            yield msgspec.json.decode(line, type=_RunLine)
+    runs = (line for line in last_lines(path, READ_BACK) if b'"type":"run"' in line)
+    for line in reversed(list(islice(runs, KEPT_RUNS))):
+        with contextlib.suppress(ValueError):
+            told = msgspec.json.decode(line, type=_RunLine)
+            for time in (told.started_at, told.ended_at):
+                moment(time)
+            yield told

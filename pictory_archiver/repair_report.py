@@ -12,7 +12,8 @@ from .errors import worst_status
 from .findings import Finding
 from .models import Kind
 from .report import count, duration, size
-from .verification import ALL_FILES, LEAVES_DAMAGE, SIZES, TIME_UP, WORDS
+from .text import printable
+from .verification import ALL_FILES, LEAVES_DAMAGE, LONGEST_PATH, SIZES, TIME_UP, WORDS
 
 KEPT = 100_000
 
@@ -147,7 +148,8 @@ def summary(repair: Repair) -> list[str]:
 
 def left_line(left: Left) -> str:
     """Damage that is left, in one line."""
-    return f"{WORDS[left.finding.what]}: {left.finding.path} ({left.reason})"
+    path = printable(left.finding.path, LONGEST_PATH)
+    return f"{WORDS[left.finding.what]}: {path} ({printable(left.reason, 500)})"
 
 
 def _mended_line(mended: Mended) -> str:
@@ -157,7 +159,7 @@ def _mended_line(mended: Mended) -> str:
         How.FETCHED: "its sidecar did not say what it was",
         How.REWRITTEN: "written anew",
     }
-    return f"{mended.how}: {mended.path} ({words[mended.how]})"
+    return f"{mended.how}: {printable(mended.path, LONGEST_PATH)} ({words[mended.how]})"
 
 
 def _lines(title: str, number: int, lines: Sequence[str]) -> list[str]:

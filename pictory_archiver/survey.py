@@ -164,11 +164,16 @@ class Survey:
         for path, subfolders, names in os.walk(self._root, onerror=on_error):
             folder = PurePosixPath(os.path.relpath(path, self._root).replace(os.sep, "/"))
             for name in subfolders:
+                detail = "" if _is_text(name) else "its name is no text, so nothing in it was looked at"
                 if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
+                    detail = "a link, which is not followed"
+                if detail:
                     where = _printable(str(folder / name))
-                    troubles.append(Finding(what=What.EXTRA, path=where, detail="a link, which is not followed"))
+                    troubles.append(Finding(what=What.EXTRA, path=where, detail=detail))
             is_top = folder == PurePosixPath()
-            kept = (each for each in subfolders if not (is_litter(each) or (is_top and _is_hidden(each))))
+            kept = (
+                each for each in subfolders if _is_text(each) and not (is_litter(each) or (is_top and _is_hidden(each)))
+            )
             subfolders[:] = sorted(kept)
             names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
             sidecars = [name for name in names if _may_be_sidecar(name)]

@@ -11,8 +11,10 @@ from msgspec import Struct
 from .errors import ArchiverError, worst_status
 from .findings import Finding, What
 from .report import SCOPE, count, duration, size
+from .text import printable
 
 KEPT_FINDINGS = 100_000
+LONGEST_PATH = 1000
 LEAVES_DAMAGE = 7
 TIME_UP = 3
 
@@ -198,8 +200,8 @@ def finding_lines(title: str, number: int, findings: Sequence[Finding]) -> list[
 
 
 def finding_line(finding: Finding) -> str:
-    """One finding, in one line."""
-    return f"{WORDS[finding.what]}: {finding.path} ({finding.detail})"
+    """One finding, in one line. Whoever made the archive chose its names."""
+    return f"{WORDS[finding.what]}: {printable(finding.path, LONGEST_PATH)} ({printable(finding.detail, 500)})"
 
 
 def in_words(found: Sequence[Verification], *, all_accounts: bool) -> list[str]:
