@@ -17,8 +17,10 @@ from .cli_config import config_option
 from .cli_params import archive_argument, message, warn
 from .errors import ConfigError
 from .given import absolute
-from .schedule import KEY_FILE_VARIABLE, KINDS, NAME, Night, Recipe, recipes
+from .jobs import NAME, Facts, Recipe
+from .schedule import KINDS, recipes
 from .settings import Settings
+from .units import KEY_FILE_VARIABLE
 
 AT = "03:17"
 SEEN_BY_THE_NETWORK = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -40,16 +42,18 @@ class TimeOfDay(click.ParamType[tuple[int, int]]):
 
 @click.group("schedule")
 def schedule_group() -> None:
-    """Let the computer run `sync` every night."""
+    """Let the computer sync and verify by itself."""
 
 
-@schedule_group.command("print", short_help="Print a filled-in recipe for a nightly sync.")
+@schedule_group.command("print", short_help="Print a filled-in recipe for a nightly sync and a monthly verify.")
 @click.argument("kind", type=click.Choice(tuple(KINDS)))
 @archive_argument
 @config_option
 @account_option
 @all_accounts_option
-@click.option("--at", type=TimeOfDay(), default=AT, show_default=True, metavar="HH:MM", help="When, in local time.")
+@click.option(
+    "--at", type=TimeOfDay(), default=AT, show_default=True, metavar="HH:MM", help="When to sync, in local time."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, readable=False),
@@ -66,13 +70,16 @@ def schedule_print(
     *,
     all_accounts: bool,
 ) -> None:
-    """Print a filled-in recipe for a nightly, unattended sync.
+    """Print a filled-in recipe for unattended runs: sync every night, and verify, which reads every file, every month.
 
     It changes nothing by itself: the first lines of each file say where it belongs and how to switch it on.
 
     The recipe names the program, the archive and the settings file in full. It never makes a new archive
-    (--must-exist), so that a disk that is not mounted is noticed, and it is silent when all is well (--quiet).
+    (--must-exist), so that a disk that is not mounted is noticed, and it is silent when all is well (--quiet). The
+    check begins on the first day of the month, 90 minutes after the time of the nightly run.
     """
+    from .archive import JOURNAL
+
     chosen = chosen_accounts(
         Path(_absolute(archive)) if archive else None,
         account=account,
@@ -84,21 +91,22 @@ def schedule_print(
     loaded = chosen[0].loaded
     settings = loaded.settings
     of_accounts = loaded.account is not None
-    night = Night(
+    facts = Facts(
         program=_program(),
         archive=None if of_accounts else folders[0],
         account=account,
         all_accounts=all_accounts,
         config_file=_absolute(loaded.file) if loaded.file else None,
         key_file=_absolute(Path(settings.api.key_file)) if settings.api.key_file and not of_accounts else None,
-        writable=_writable(folders, settings),
+        folders=_folders(folders, settings),
+        journals=tuple(str(Path(folder, JOURNAL)) for folder in folders),
         hour=at[0],
         minute=at[1],
         user=_user(),
         home=_absolute(Path("~")),
     )
-    made = recipes(kind, night)
-    warn((*loaded.warnings, *_doubts(night, folders, settings, kind)))
+    made = recipes(kind, facts)
+    warn((*loaded.warnings, *_doubts(facts, folders, settings, kind)))
     if output is None:
         click.echo("\n".join(recipe.text for recipe in made), nl=False)
     else:
@@ -120,9 +128,9 @@ def _absolute(path: Path) -> str:
     return os.path.realpath(whole) if ".." in whole.parts else str(whole)
 
 
-def _writable(folders: Iterable[str], settings: Settings) -> tuple[str, ...]:
+def _folders(archives: Iterable[str], settings: Settings) -> tuple[str, ...]:
     catalogue = settings.catalogue.folder
-    return (*folders, *([_absolute(Path(catalogue))] if catalogue else []))
+    return (*archives, *([_absolute(Path(catalogue))] if catalogue else []))
 
 
 def _user() -> str:
@@ -134,11 +142,11 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _doubts(night: Night, folders: Iterable[str], settings: Settings, kind: str) -> Iterator[str]:
+def _doubts(facts: Facts, folders: Iterable[str], settings: Settings, kind: str) -> Iterator[str]:
     """What would keep the scheduled run from its work, although it works here."""
     from .archive import is_archive
 
-    unseen = sorted(_variables(night, kind, os.environ))
+    unseen = sorted(_variables(facts, kind, os.environ))
     if unseen:
         yield (
             f"a scheduled run does not see {', '.join(unseen)}: put what this says into the settings file, "
@@ -151,12 +159,12 @@ def _doubts(night: Night, folders: Iterable[str], settings: Settings, kind: str)
             yield f"{folder} is no archive yet, and a scheduled run makes none: run `pictory-archiver sync` first"
 
 
-def _variables(night: Night, kind: str, environ: Mapping[str, str]) -> Iterator[str]:
+def _variables(facts: Facts, kind: str, environ: Mapping[str, str]) -> Iterator[str]:
     """The variables that say something here and nothing at night. An account has an archive and a key of its own."""
     heard = {config.CONFIG_VARIABLE, "PICTORY_ARCHIVER_ARCHIVE"}
-    if night.archive is None:
+    if facts.archive is None:
         heard |= {"PICTORY_API_KEY", "PICTORY_ARCHIVER_API_KEY_COMMAND"}
-    if night.archive is None or kind == "systemd":
+    if facts.archive is None or kind == "systemd":
         heard |= {KEY_FILE_VARIABLE, "PICTORY_ARCHIVER_API_KEY_FILE"}
     known = {*config.VARIABLES, config.ORIGINS_VARIABLE, "PICTORY_API_KEY", *SEEN_BY_THE_NETWORK}
     return (name for name in known - heard if environ.get(name))

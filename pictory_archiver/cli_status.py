@@ -40,7 +40,8 @@ def status(
     """Say whether the archive holds everything, and what it does not hold and why.
 
     It needs no key and no network, changes nothing, and works beside a running sync. The exit status is 0 only if
-    the last listing reached its end and everything on it is held. 3: files are missing; 5: the list is not known.
+    the last listing reached its end and everything on it is held. 3: files are missing; 5: the list is not known;
+    7: a check found damage, and nothing shows that it is mended.
     """
     from .ledger import ledger_lines
     from .ledgers import lines_of_accounts

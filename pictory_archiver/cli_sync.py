@@ -37,6 +37,7 @@ FILE = click.Path(path_type=Path, readable=False)
 @all_accounts_option
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched and why; write nothing.")
 @click.option("--full", is_flag=True, help="List to the end, and try again whatever is not held.")
+@click.option("--refresh", is_flag=True, help="Also fetch anew what is listed at another address than it came from.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Fetch at most N videos, the newest first.")
 @click.option("--since", type=Date(), help="Only videos made on this day or later (2026-04-09; or a time).")
 @click.option("--until", type=Date(), help="Only videos made on this day or before (or before a time).")
@@ -86,6 +87,7 @@ def sync(
     all_accounts: bool,
     dry_run: bool,
     full: bool,
+    refresh: bool,
     must_exist: bool,
     accept_listing: bool,
     as_json: bool,
@@ -125,7 +127,7 @@ def sync(
         until=until,
         limit=limit,
         model=model,
-        way=Way(full=full, accept_listing=accept_listing, must_exist=must_exist, seconds=max_duration),
+        way=Way(full=full, refresh=refresh, accept_listing=accept_listing, must_exist=must_exist, seconds=max_duration),
     )
     is_quiet = quiet and not as_json
     # The lines of a dry run show its progress, and would tear the bars.

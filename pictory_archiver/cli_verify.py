@@ -167,6 +167,8 @@ def _verify_one(
             moment = timestamp(datetime.datetime.now(datetime.UTC))
             return unfinished(archive=archive, account=chosen.name or "default", mode=mode, moment=moment, error=error)
         found = check.so_far(error)
+        if isinstance(error, Stopped):
+            check.note(found)
     console.ended(found.exit_status, found.verdict)
     return found
 
@@ -274,6 +276,6 @@ def _repair(
         try:
             done = run_until_signal(repairing.run())
         except Stopped as error:
-            done = repairing.so_far(error)
+            done = repairing.stopped(error)
     console.ended(done.exit_status, done.verdict)
     return done

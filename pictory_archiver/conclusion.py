@@ -71,6 +71,7 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
         already_held=max(complete - tally.finished, 0) if is_whole else tally.held,
         updated=tally.updated,
         retried=tally.retried,
+        renewed=tally.renewed,
         videos=videos,
         complete=complete,
         files_stored=tally.files_stored,
@@ -85,6 +86,8 @@ async def conclude(shop: Workshop, settings: Settings, tally: Tally, outcome: Ou
         problem_count=unheld.problem_count,
         problems=tuple(unheld.problems),
         accepted_count=unheld.accepted_count,
+        not_renewed_count=tally.not_renewed_count,
+        not_renewed=tuple(tally.not_renewed.values()),
         lost_input_count=unheld.lost_input_count,
         lost_inputs=tuple(unheld.lost_inputs),
     )
@@ -112,7 +115,7 @@ async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Re
         verdict=report.verdict,
     )
     await shop.shelf.ask(catalogue.logbook.end_run, run, listing)
-    brief = msgspec.structs.replace(report, problems=(), lost_inputs=())
+    brief = msgspec.structs.replace(report, problems=(), not_renewed=(), lost_inputs=())
     await shop.store.append(JOURNAL, msgspec.json.encode({"type": "run", **msgspec.to_builtins(brief)}) + b"\n")
     if tally.changed_anything or (tally.pages and not (shop.archive.root / README).exists()):
         videos, complete = await shop.shelf.ask(catalogue.count_videos)

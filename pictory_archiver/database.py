@@ -14,8 +14,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from . import disk
 from .errors import ConfigError, StorageError
 from .lock import has_locks
@@ -142,7 +140,7 @@ class Database:
             raise StorageError(
                 f"{self._path}: the catalogue: {error}", hint="check the disk, and run it again"
             ) from error
-        except (sqlite3.DatabaseError, msgspec.DecodeError, ValueError) as error:
+        except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
             raise _damaged(self._path, error) from error
 
     def check(self) -> None:

@@ -41,12 +41,14 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
 class Job(Struct, frozen=True):
-    """A file to fetch: of which video, from where, to which place, with which modification time."""
+    """A file to fetch: of which video, from where, to which place, with which modification time, under the name of
+    which revision."""
 
     video_id: str
     source: Source
     place: Place
     modified: datetime.datetime | None
+    revision: int = 1
 
 
 class _Version(Struct, frozen=True):
@@ -91,7 +93,7 @@ class Downloader:
         Raises `StorageError`.
         """
         slot = job.source.slot
-        partial = layout.partial_name(job.place.stem, slot)
+        partial = layout.partial_name(job.place.stem, slot, revision=job.revision)
         staged = self._store.stage(PurePosixPath(job.place.folder), partial, lambda: _check_for(slot))
         transfer = _Transfer(job, staged)
         try:
@@ -211,7 +213,7 @@ def _check_for(slot: Slot) -> Check:
 
 def _final_name(job: Job, check: Check) -> str:
     extension = check.media_type.extension if isinstance(check, AnyMediaCheck) else None
-    return layout.file_name(job.place.stem, job.source.slot, extension)
+    return layout.file_name(job.place.stem, job.source.slot, extension, revision=job.revision)
 
 
 def _conditions(transfer: _Transfer) -> dict[str, str]:

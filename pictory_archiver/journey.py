@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -13,7 +14,7 @@ from .course import Leg
 from .download import Job
 from .events import VideoDone, VideoPlanned, VideosHeld
 from .models import INPUTS, Asset, Slot, Status
-from .plan import Origin, compose, rejected
+from .plan import Origin, Task, compose, rejected
 from .planner import Planned, Policy
 from .pool import Pool
 from .sidecar import Sidecar, say_the_same
@@ -66,6 +67,8 @@ class Journeys:
             return
         if planned.is_new:
             tally.new += 1
+        elif any(task.former for task in plan.tasks):
+            tally.renewed += 1
         elif plan.tasks:
             tally.retried += 1
         else:
@@ -79,22 +82,39 @@ class Journeys:
         plan = planned.plan
         async with asyncio.TaskGroup() as files:
             fetching = [
-                files.create_task(
-                    pool.work(
-                        partial(
-                            self._shop.downloader.fetch,
-                            Job(plan.video.id, task.source, planned.place, plan.video.created),
-                        )
-                    )
-                )
+                files.create_task(pool.work(partial(self._shop.downloader.fetch, _job(planned, task))))
                 for task in plan.tasks
             ]
         fetched = {task.result().slot: task.result() for task in fetching}
         denied = {slot for slot, asset in fetched.items() if asset.status is Status.DENIED}
         if denied:
             self.denied[plan.video.id] = denied
+        superseded = self._superseded(planned, fetched)
         await self._write_sidecar(self._with_tries(planned, fetched), fetched)
+        for path, instead in superseded.items():
+            await self._shop.store.put_aside(path, instead=instead)
         leg.unsettled -= 1
+
+    def _superseded(self, planned: Planned, fetched: dict[Slot, Asset]) -> dict[PurePosixPath, tuple[int, str]]:
+        """The held files that others took the place of, and what these are (size, SHA-256).
+
+        Where a new one could not be had, the one that is held stays what it is.
+        """
+        superseded = {}
+        for task in planned.plan.tasks:
+            if task.former is None:
+                continue
+            slot, former = task.source.slot, task.former
+            if fetched[slot].held:
+                if planned.plan.video.id in self._revisited:
+                    self._tally.renewed_after_all(planned.plan.video.id, slot)
+                superseded[planned.place.path(former.path or "")] = (
+                    fetched[slot].bytes or 0,
+                    fetched[slot].sha256 or "",
+                )
+            else:
+                self._tally.kept_former(planned.plan.video.id, planned.place, fetched.pop(slot))
+        return superseded
 
     def _with_tries(self, planned: Planned, fetched: dict[Slot, Asset]) -> Planned:
         """Counts the tries that failed. What failed too often is given up, unless a fresh link is still to be tried."""
@@ -133,6 +153,13 @@ class Journeys:
         tasks = tuple(task for task in planned.plan.tasks if task.source.slot in slots)
         narrowed = msgspec.structs.replace(planned, plan=msgspec.structs.replace(planned.plan, tasks=tasks))
         await pool.admit(partial(self._travel, pool, narrowed, Leg(None)))
+
+
+def _job(planned: Planned, task: Task) -> Job:
+    """What takes the place of a held file has the name of the next revision: both are there until the sidecar tells."""
+    revision = planned.before.revision + 1 if planned.before and task.former else 1
+    video = planned.plan.video
+    return Job(video.id, task.source, planned.place, video.created, revision)
 
 
 def _is_true(planned: Planned, sidecar: Sidecar) -> bool:

@@ -164,18 +164,23 @@ def distinct(taken: Place, id: str) -> Place:  # noqa: A002
     return Place(taken.folder, _with_digest(taken.stem, digest, room))
 
 
-def file_name(stem: str, slot: Slot, extension: str | None = None) -> str:
-    """The final name of a file. An input's extension (no dot) comes from its content."""
+def file_name(stem: str, slot: Slot, extension: str | None = None, *, revision: int = 1) -> str:
+    """The final name of a file. An input's extension (no dot) comes from its content; only outputs have revisions."""
     if slot.kind in OUTPUT_SUFFIXES:
-        return stem + OUTPUT_SUFFIXES[slot.kind]
+        return stem + _revision_mark(revision) + OUTPUT_SUFFIXES[slot.kind]
     if extension is None:
         raise ValueError(f"the extension of {slot} is not known before its content")
     return f"{stem}.{slot}.{extension}"
 
 
-def partial_name(stem: str, slot: Slot) -> str:
+def partial_name(stem: str, slot: Slot, *, revision: int = 1) -> str:
     """The name of a file while it is being fetched."""
-    return f"{stem}{OUTPUT_SUFFIXES.get(slot.kind, f'.{slot}')}{PARTIAL}"
+    return f"{stem}{_revision_mark(revision)}{OUTPUT_SUFFIXES.get(slot.kind, f'.{slot}')}{PARTIAL}"
+
+
+def _revision_mark(revision: int) -> str:
+    """The first revision has none; up to 99,999 it is shorter than what the longest suffix leaves for it."""
+    return f".r{revision}" if revision > 1 else ""
 
 
 def slug(prompt: str, limit: int = MAX_SLUG) -> str:

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from .archive import JOURNAL, Archive
 from .catalogue import Catalogue, Problem
-from .journal import Checked, last_check
+from .errors import worst_status
+from .journal import Checked, read_checks
 from .logbook import Listing, Run
 from .models import INPUTS, OUTPUTS, Kind, Status
 from .plan import is_overdue
@@ -28,6 +29,7 @@ from .report import (
 )
 from .settings import Catalogue as Settings
 from .text import printable
+from .verification import LEAVES_DAMAGE
 
 LAST_RUNS = 5
 LONGEST_LINE = 1000
@@ -59,7 +61,12 @@ class Holding(Struct, frozen=True):
 
 class Ledger(Struct, frozen=True, kw_only=True):
     """What `status` prints. `listed` is what the account lists, as of the start of the last sound listing (`as_of`,
-    UTC), `held` how many of these are complete; `in_archive` and `complete` are of all that the archive knows."""
+    UTC), `held` how many of these are complete; `in_archive` and `complete` are of all that the archive knows.
+
+    `last_check` is the last check or repair of whatever kind. `known_damage` is the last one that left damage, unless
+    everything was read since and found whole. Every file that was here at `all_read_since` has been read since (UTC;
+    null: not known).
+    """
 
     format: Literal["pictory-archiver/status"] = "pictory-archiver/status"
     version: Literal[1] = 1
@@ -88,6 +95,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     last_full_listing: Listing | None
     runs: tuple[Run, ...]
     last_check: Checked | None = None
+    known_damage: Checked | None = None
+    all_read_since: str | None = None
 
 
 def find_unheld(catalogue: Catalogue, kinds: Iterable[Kind], *, since_run: int, now: datetime) -> Unheld:
@@ -132,7 +141,8 @@ def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age:
         odd_items = log.count_odd_items(last_full.first_run if last_full else 0)
         unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, now=now)
         facts = _Facts(sound, last, listed, held, odd_items, unheld, now, max_age)
-        status, verdict = _judge(facts)
+        checks = read_checks(archive.root / JOURNAL)
+        status, verdict = _with_damage(*_judge(facts), checks.damage)
         return Ledger(
             archive=str(archive.root),
             verdict=verdict,
@@ -160,7 +170,9 @@ def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age:
             last_listing=last,
             last_full_listing=last_full,
             runs=tuple(log.last_runs(LAST_RUNS)),
-            last_check=last_check(archive.root / JOURNAL),
+            last_check=checks.last,
+            known_damage=checks.damage,
+            all_read_since=checks.all_read_since,
         )
 
 
@@ -208,13 +220,22 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     lines += problem_lines("Accepted     ", ledger.accepted_count, ledger.accepted, limit=KEPT_FAILURES)
     if ledger.last_full_listing:
         lines.append(f"Full listing  {_when(ledger.last_full_listing.started)}, the last one that went to the end")
-    check = ledger.last_check
-    if check:
-        lines.append(f"Last check    {_when(check.ended_at)}  exit {check.exit_status}: {check.verdict}")
+    lines += _lines_on_checks(ledger)
     lines.append("Last runs")
     lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
     lines += ["", f"This is about {SCOPE}. {NOT_COVERED}"]
     return [printable(line, LONGEST_LINE) for line in lines]
+
+
+def _lines_on_checks(ledger: Ledger) -> list[str]:
+    check, damage, since = ledger.last_check, ledger.known_damage, ledger.all_read_since
+    if check is None:
+        return []
+    lines = [f"Last check    {_when(check.ended_at)}  exit {check.exit_status}: {check.verdict}"]
+    if damage and damage != check:
+        lines.append(f"Damage        {_when(damage.ended_at)}  {damage.verdict} Not all was read again since.")
+    read = f"since {_when(since)}: every file that was here then" if since else "not yet, as far as the journal tells"
+    return [*lines, f"All read      {read}"]
 
 
 def _judge(facts: _Facts) -> tuple[int, str]:
@@ -241,6 +262,17 @@ def _judge(facts: _Facts) -> tuple[int, str]:
     waiting = f", {count(unheld.waiting, 'video')} still in the making" if unheld.waiting else ""
     accepted = f", {count(unheld.accepted_count, 'loss', 'losses')} accepted" if unheld.accepted_count else ""
     return 0, f"Complete as of {when}: {figures}{waiting}{accepted}"
+
+
+def _with_damage(status: int, verdict: str, damage: Checked | None) -> tuple[int, str]:
+    """A copy of which files are known to be damaged is not complete, whatever else is true of it."""
+    if damage is None:
+        return status, verdict
+    files = count(damage.damage_count or damage.left_count, "file")
+    words = f"{files} found damaged or lost on {_when(damage.ended_at)}. Run repair, or verify once it is mended."
+    if status:
+        return worst_status((status, LEAVES_DAMAGE)), f"{verdict} Damaged: {words}"
+    return LEAVES_DAMAGE, f"Damaged: {words} Otherwise {verdict[:1].lower()}{verdict[1:]}"
 
 
 def _as_of(time: str, now: datetime) -> str:

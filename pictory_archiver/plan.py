@@ -25,10 +25,11 @@ _ORDER = {kind: position for position, kind in enumerate(Kind)}
 
 
 class Task(Struct, frozen=True):
-    """An output to fetch, and why."""
+    """An output to fetch, and why. `former` is the file that is held of it, where it is fetched anew."""
 
     source: Source
     reason: str
+    former: Asset | None = None
 
 
 class Circumstances(Struct, frozen=True):
@@ -37,7 +38,7 @@ class Circumstances(Struct, frozen=True):
     `lost` names files that the sidecar promises and the disk does not have, or not in that size; `kept_away` those of
     them that were deleted here and shall stay so; `paused` those that are not to be tried now, unless they are wanted
     from another address than before; `out_of_reach` those that need a fresh URL. `again`: what was given up is tried
-    once more.
+    once more. `refresh`: what is held and listed at another address is fetched anew.
     """
 
     lost: frozenset[Slot] = frozenset()
@@ -45,6 +46,7 @@ class Circumstances(Struct, frozen=True):
     paused: frozenset[Slot] = frozenset()
     out_of_reach: frozenset[Slot] = frozenset()
     again: bool = False
+    refresh: bool = False
 
 
 class VideoPlan(Struct, frozen=True):
@@ -93,6 +95,8 @@ def plan_video(
         is_tried = slot.kind in wanted and not waits and may_be_tried(asset, again=about.again)
         if source and is_tried and slot.kind in OUTPUTS:
             tasks.append(Task(source, _reason(old, is_lost=slot in about.lost)))
+        elif source and about.refresh and slot.kind in wanted and _is_elsewhere(asset, source):
+            tasks.append(Task(source, "listed at another address", former=asset))
         unsettled |= is_tried and slot.kind in INPUTS
     return VideoPlan(
         video=video,
@@ -111,7 +115,10 @@ def compose(
     now: datetime,
     is_listed: bool = True,
 ) -> Sidecar:
-    """The sidecar of a video after its files were fetched. One that is listed is not gone upstream (any more)."""
+    """The sidecar of a video after its files were fetched: another revision where one took the place of a held one.
+
+    One that is listed is not gone upstream (any more).
+    """
     assets = _ordered(fetched.get(asset.slot, asset) for asset in plan.assets)
     if before is None:
         return Sidecar(
@@ -125,8 +132,10 @@ def compose(
             assets=assets,
         )
     was = changed_fields(before.video, plan.video.item)
+    is_anew = any(task.former is not None and task.source.slot in fetched for task in plan.tasks)
     return msgspec.structs.replace(
         before,
+        revision=before.revision + is_anew,
         account=origin.account,
         source=origin.source,
         archived_by=origin.archived_by,
@@ -212,6 +221,11 @@ def _is_fresh(asset: Asset) -> bool:
 def _is_same_address(url: str | None, old: str | None) -> bool:
     """Another host is no change; where no URL is listed any more, the old one stands."""
     return url is None or (old is not None and locator(url) == locator(old))
+
+
+def _is_elsewhere(asset: Asset, source: Source) -> bool:
+    """Whether an output that is held is listed at another address than the one it came from."""
+    return asset.kind in OUTPUTS and asset.held and not _is_same_address(source.address, asset.url)
 
 
 def _reason(old: Asset | None, *, is_lost: bool) -> str:

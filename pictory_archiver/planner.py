@@ -32,13 +32,15 @@ Sizes = dict[PurePosixPath, int | None]
 
 class Policy(Struct, frozen=True):
     """What a run wants: which kinds of files; whether files deleted here stay away; whether all is tried `again`,
-    whatever its pauses. `run` numbers it, `now` is the time of its start, UTC."""
+    whatever its pauses; whether files are fetched anew that are listed at another address. `run` numbers it, `now` is
+    the time of its start, UTC."""
 
     wanted: frozenset[Kind]
     now: datetime
     run: int = 0
     keep_deleted: bool = False
     again: bool = False
+    refresh: bool = False
 
     def tries(self, tries: Tries) -> bool:
         """Whether a file with these tries is tried: it is due, or with a fresh link once more in the same run."""
@@ -165,6 +167,7 @@ class Planner:
             paused=frozenset(paused | accepted),
             out_of_reach=frozenset() if is_listed else frozenset(signed),
             again=policy.again,
+            refresh=policy.refresh and is_listed,
         )
 
     async def _adopted(self, recorded: Iterable[Known], sizes: Sizes) -> dict[str, Known]:

@@ -90,6 +90,7 @@ async def preview_sync(
             run=runs[0].id + 1 if runs else 1,
             keep_deleted=settings.download.respect_local_deletions,
             again=way.full,
+            refresh=way.refresh,
         )
         shelf, store = Shelf(catalogue), Store(root)
         stack.callback(store.close)
@@ -116,7 +117,7 @@ async def preview_sync(
                 run=policy.run,
                 now=policy.now,
                 is_filtered=not selection.is_everything,
-                full=way.full or bearings.unfinished is not None,
+                full=way.full or way.refresh or bearings.unfinished is not None,
                 may_resume=False,
                 clock=lambda: None,
             )

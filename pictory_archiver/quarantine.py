@@ -48,9 +48,12 @@ class Quarantine:
             disk.sync_folder(folder)
         self.files += 1
 
-    def put(self, path: Path) -> None:
-        """Moves a file there, if there is one. Raises `StorageError`."""
-        self.keep(path)
+    def put(self, path: Path, *, instead: tuple[int, str] | None = None) -> None:
+        """Moves a file there, if there is one; one that is what is there `instead` (size, SHA-256) is only removed.
+
+        Raises `StorageError`.
+        """
+        self.keep(path, instead=instead)
         with disk.storage_errors(path):
             path.unlink(missing_ok=True)
             disk.sync_folder(path.parent)

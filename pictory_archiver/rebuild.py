@@ -23,13 +23,11 @@ from .journal import last_lines
 from .listing_page import created_of
 from .logbook import Run
 from .models import Place
-from .settings import MIB
 from .settings import Catalogue as Settings
 from .sidecar import Sidecar
 
 BATCH = 500
 KEPT_RUNS = 100
-READ_BACK = 16 * MIB
 
 
 def catalogue_path(archive: Archive, settings: Settings) -> Path:
@@ -159,9 +157,9 @@ class _RunLine(Struct, tag_field="type", tag="run"):
 
 def _runs_of_journal(path: Path) -> Iterator[_RunLine]:
     """The newest runs, oldest first. A line that makes no sense is passed over."""
-    runs = (line for line in last_lines(path, READ_BACK) if b'"type":"run"' in line)
+    runs = (line for line in last_lines(path) if b'"type":"run"' in line)
     for line in reversed(list(islice(runs, KEPT_RUNS))):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             told = msgspec.json.decode(line, type=_RunLine)
             for time in (told.started_at, told.ended_at):
                 moment(time)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from . import disk
 from .acceptance import find_video
 from .archive import JOURNAL
 from .catalogue import DamagedCatalogue
@@ -175,7 +176,7 @@ class Repairing:
                     await shop.shelf.flush()
             repair = self.so_far(self._error)
             with contextlib.suppress(StorageError) if self._error else contextlib.nullcontext():
-                await self._note(shop, repair)
+                await asyncio.to_thread(self._note, repair)
             return repair
 
     async def _journey(self, shop: Workshop, mender: Mender) -> None:
@@ -258,8 +259,16 @@ class Repairing:
                 if not self._waiting:
                     return
 
-    async def _note(self, shop: Workshop, repair: Repair) -> None:
+    def stopped(self, error: Stopped) -> Repair:
+        """What it came to where a signal stopped it. The journal tells of it, as far as the disk lets it."""
+        repair = self.so_far(error)
+        if self._survey is not None:
+            with contextlib.suppress(StorageError):
+                self._note(repair)
+        return repair
+
+    def _note(self, repair: Repair) -> None:
         """A line in the journal, with the first of the files by name."""
         brief = msgspec.structs.replace(repair, mended=repair.mended[:JOURNALED], left=repair.left[:JOURNALED])
         line = msgspec.json.encode({"type": "repair", **msgspec.to_builtins(brief)}) + b"\n"
-        await shop.store.append(JOURNAL, line)
+        disk.append_line(disk.find(self._root.resolve(), JOURNAL), line)

@@ -23,6 +23,7 @@ SCOPE = "AI Studio videos"
 NOT_COVERED = (
     "Generated images and editor projects are other collections of Pictory: they are not part of this archive."
 )
+FORMER_ARE_HELD = " listed at another address; what is held of them is kept"
 LOST_INPUTS = " that requests were made with; no video depends on them"
 MISSING_SOMETHING = 3
 
@@ -45,7 +46,9 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `sound`: the listing proves that all that the account listed is known; then `videos`, `complete`, `problems` and so
     on are about all of these. Otherwise they are about the videos that this run met. `listed` counts the videos on the
-    pages that were read. `error` is what ended the listing or the run early, `time_up` that its time was over.
+    pages that were read. `renewed` counts videos with files that are listed at another address by now (`--refresh`);
+    `not_renewed` holds the first 1,000 of these files that could not be had, so that the former ones are still held.
+    `error` is what ended the listing or the run early, `time_up` that its time was over.
     """
 
     format: Literal["pictory-archiver/report"] = "pictory-archiver/report"
@@ -71,6 +74,7 @@ class Report(Struct, frozen=True, kw_only=True):
     already_held: int
     updated: int
     retried: int
+    renewed: int = 0
     videos: int
     complete: int
     files_stored: int
@@ -85,6 +89,8 @@ class Report(Struct, frozen=True, kw_only=True):
     problem_count: int
     problems: tuple[FileProblem, ...] = ()
     accepted_count: int = 0
+    not_renewed_count: int = 0
+    not_renewed: tuple[FileProblem, ...] = ()
     lost_input_count: int
     lost_inputs: tuple[FileProblem, ...] = ()
 
@@ -226,6 +232,10 @@ def summary(report: Report) -> list[str]:
         lines.append(f"Updated       {report.updated:,} (their metadata changed upstream, or was lost here)")
     if report.retried:
         lines.append(f"Tried again   {report.retried:,} (files were missing)")
+    if report.renewed:
+        lines.append(
+            f"Fetched anew  {report.renewed:,} (files are listed at another address; the former are in quarantine)"
+        )
     if report.pending:
         lines.append(f"In the making {report.pending:,} (no file to fetch yet)")
     speed = ""
@@ -236,6 +246,7 @@ def summary(report: Report) -> list[str]:
         f"Files         {report.files_stored:,} stored{linked}, {size(report.bytes_stored)}",
         f"Time          {duration(report.seconds)}{speed}",
         *problem_lines("Failed       ", report.problem_count, report.problems),
+        *problem_lines("Not renewed  ", report.not_renewed_count, report.not_renewed, note=FORMER_ARE_HELD),
         *problem_lines("Lost inputs  ", report.lost_input_count, report.lost_inputs, note=LOST_INPUTS),
     ]
     if report.odd_items:
@@ -294,6 +305,8 @@ def _faults(report: Report) -> list[str]:
         faults.append("the time was up with work left")
     if report.problem_count:
         faults.append(f"{count(report.problem_count, 'file')} of {count(report.videos, 'video')} could not be had")
+    if report.not_renewed_count:
+        faults.append(f"{count(report.not_renewed_count, 'file')} could not be fetched anew")
     if report.overdue:
         faults.append(f"{count(report.overdue, 'video')} should be finished by now and {_have(report.overdue)} no file")
     if report.odd_items:

@@ -64,9 +64,10 @@ class Store:
 
         await self._threads.hop(step)
 
-    async def put_aside(self, path: PurePosixPath) -> None:
-        """Moves a file into quarantine, if there is one. Raises `StorageError`."""
-        await self._threads.hop(lambda: self.quarantine.put(disk.find(self.root, path)))
+    async def put_aside(self, path: PurePosixPath, *, instead: tuple[int, str] | None = None) -> None:
+        """Moves a file into quarantine, if there is one; one that is what is there `instead` (size, SHA-256) is only
+        removed. Raises `StorageError`."""
+        await self._threads.hop(lambda: self.quarantine.put(disk.find(self.root, path), instead=instead))
 
     async def append(self, path: PurePosixPath, line: bytes) -> None:
         """Adds a line to a file that only grows. Raises `StorageError`."""

@@ -137,8 +137,10 @@ class Survey:
                 ahead.extend((chunk, self._threads.start(self._look_at_chunk, chunk)) for chunk in chunks)
                 if not ahead:
                     break
-                chunk, future = ahead.popleft()
-                async for each in self._judged(chunk, await self._watched(future)):
+                chunk, future = ahead[0]  # it stays among those that are waited for at the end
+                looked = await self._watched(future)
+                ahead.popleft()
+                async for each in self._judged(chunk, looked):
                     yield each
             async for each in self._rows_without_sidecar():
                 yield each
@@ -347,7 +349,7 @@ class Survey:
             if name.endswith(_PARTIALS):
                 yield Finding(what=What.UNFINISHED, path=path, detail="a download that was not finished")
             elif name.partition(".")[0] in known:
-                yield Finding(what=What.UNFINISHED, path=path, detail="its video has no sidecar yet")
+                yield Finding(what=What.UNFINISHED, path=path, detail="no sidecar of its video names it yet")
             else:
                 yield Finding(what=What.EXTRA, path=path, detail="no sidecar names it")
 

@@ -109,6 +109,7 @@ class _Run:
             run=number,
             keep_deleted=settings.download.respect_local_deletions,
             again=way.full,
+            refresh=way.refresh,
         )
         self._planner = Planner(
             shop.shelf,
@@ -195,7 +196,7 @@ class _Run:
             run=self._number,
             now=self._tally.started,
             is_filtered=not self._selection.is_everything,
-            full=self._way.full or self._way.accept_listing,
+            full=self._way.full or self._way.refresh or self._way.accept_listing,
             may_resume=not is_foreign,
             clock=lambda: api.clock,
         )

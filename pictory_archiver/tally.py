@@ -6,6 +6,8 @@ import datetime
 import time
 
 from .events import BytesReceived, Event, FileStored, Observer, PageListed, VideoDone, VideosHeld
+from .models import Asset, Place, Slot
+from .report import KEPT_FAILURES, FileProblem
 
 
 class Tally:
@@ -18,6 +20,8 @@ class Tally:
         self.pages = self.listed = self.new = self.held = self.finished = self.updated = self.retried = self.linked = 0
         self.files_stored = self.bytes_stored = self.bytes_received = 0
         self.odd_items = 0
+        self.renewed = self.not_renewed_count = 0
+        self.not_renewed: dict[tuple[str, Slot], FileProblem] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, BytesReceived):
@@ -32,6 +36,26 @@ class Tally:
         elif isinstance(event, VideoDone):
             self.finished += event.complete
         self._observer(event)
+
+    def kept_former(self, video_id: str, place: Place, failed: Asset) -> None:
+        """Notes a file that was to take the place of a held one, and could not be had. The first of them are kept."""
+        if (video_id, failed.slot) in self.not_renewed:
+            return
+        self.not_renewed_count += 1
+        if len(self.not_renewed) < KEPT_FAILURES:
+            self.not_renewed[video_id, failed.slot] = FileProblem(
+                video_id=video_id,
+                video=str(place.path(place.stem)),
+                kind=failed.kind,
+                index=failed.index,
+                status=failed.status,
+                error=failed.error,
+            )
+
+    def renewed_after_all(self, video_id: str, slot: Slot) -> None:
+        """Takes back what `kept_former` noted."""
+        self.not_renewed_count -= 1
+        self.not_renewed.pop((video_id, slot), None)
 
     @property
     def seconds(self) -> float:

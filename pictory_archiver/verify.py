@@ -82,13 +82,14 @@ class Check:
         self._quick = quick
         self._started = datetime.datetime.now(datetime.UTC)
         self._clock = time.monotonic()
-        self._subset = EVERYTHING if percent is None else subset_of(percent, self._started.date())
+        self._subset = EVERYTHING if percent is None else subset_of(percent, self._started.astimezone().date())
         self._workers = workers
         self._seconds = seconds
         self._observer = observer
         self._collected = Collected()
         self._survey: Survey | None = None
         self._time_up = False
+        self._is_noted = False
 
     async def run(self) -> Verification:
         """The check, from its start to the line in the journal."""
@@ -108,7 +109,7 @@ class Check:
                 raise
             error = caught
         found = self.so_far(error)
-        await asyncio.to_thread(self._note, found)
+        await asyncio.to_thread(self.note, found)
         return found
 
     def so_far(self, error: ArchiverError | None) -> Verification:
@@ -188,8 +189,11 @@ class Check:
         detail = f"{problem}; sidecars were believed alone (`reindex` makes it anew)"
         return catalogue, Finding(what=What.STALE_CATALOGUE, path=where, detail=detail)
 
-    def _note(self, found: Verification) -> None:
-        """A line in the journal, where the archive can be written to."""
+    def note(self, found: Verification) -> None:
+        """The line in the journal, where the archive can be written to. One for each check; blocks."""
+        if self._is_noted:
+            return
+        self._is_noted = True
         brief = msgspec.structs.replace(found, damage=(), notes=())
         line = msgspec.json.encode({"type": "verification", **msgspec.to_builtins(brief)}) + b"\n"
         with contextlib.suppress(StorageError):

@@ -65,10 +65,12 @@ class Workshop(msgspec.Struct, frozen=True):
     async def write_sidecar(self, known: Known, sidecar: Sidecar) -> None:
         """Writes the sidecar of a video whose files are in place, and has the catalogue follow.
 
-        Where none is known that can be read, what lies there in its place goes to quarantine.
+        What lies there in its place goes to quarantine where none is known that can be read, and where the former one
+        was another revision.
         """
         data = render(sidecar)
-        await self.store.write(known.place.sidecar, data, keep=known.sidecar_bytes is None)
+        keep = known.sidecar_bytes is None or known.sidecar.revision != sidecar.revision
+        await self.store.write(known.place.sidecar, data, keep=keep)
         await self.shelf.add(known.written(sidecar, data))
 
 

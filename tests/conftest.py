@@ -10,11 +10,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from pictory_archiver.simulator import Simulator, SimulatorThread, World
 
 from .support import Program, required
+
+hypothesis.settings.register_profile("tests", deadline=None)  # how fast it was is no test
+hypothesis.settings.load_profile("tests")
 
 Account = Callable[..., tuple[Simulator, Program]]
 Mount = Callable[..., Path]

@@ -263,6 +263,32 @@ def test_a_folder_in_the_place_of_a_file_is_kept_and_holds_up_no_other(held: Hel
     assert kept == [b"repair", b"repair", b"sync", b"sync"]
 
 
+DEEP = "[" * 20_000 + "]" * 20_000
+
+
+def test_what_is_nested_deeper_than_can_be_read_is_damaged(held: Held, archive: Path) -> None:
+    """In sidecars, catalogue, journal and the mark of a partial."""
+    simulator, program = held
+    lines = [
+        f'{{"type":"run","started_at":"2026-01-01T00:00:00Z","deep":{DEEP}}}',
+        f'{{"type":"verification","deep":{DEEP},"mode":"full"}}',
+    ]
+    for command in COMMANDS:
+        sidecar = file_of(archive, simulator.world, 0, "json")
+        sidecar.write_bytes(sidecar.read_bytes().replace(b'"video": {', f'"video": {{"deep": {DEEP},'.encode()))
+        mark = file_of(archive, simulator.world, 1, "mp4").with_suffix(".mp4.partial.json")
+        file_of(archive, simulator.world, 1, "mp4").unlink()
+        mark.write_text(f'{{"deep": {DEEP}}}')
+        with (archive / JOURNAL).open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        change(archive / CATALOGUE, f"UPDATE videos SET item = '{DEEP}' WHERE id = '{simulator.world.id(2)}'")
+        assert program.run(command, archive).status in (0, 5, 6, 7), command
+        (archive / CATALOGUE).unlink(missing_ok=True)
+        assert program.run(command, archive).status in (0, 5, 6, 7), command
+        assert program.run("sync", archive, "--full").status == 0
+        check_against_world(archive, simulator)
+
+
 # What it says
 
 
@@ -291,7 +317,8 @@ def test_the_words_of_an_archive_do_not_reach_the_terminal_as_they_are(held: Hel
     rewrite(file_of(archive, world, 1, "json"), lost_to)
     lines = (
         {"type": "run", "started_at": ESCAPE, "ended_at": ESCAPE, "exit_status": 3, "verdict": ESCAPE},
-        {"type": "verification", "ended_at": ESCAPE, "exit_status": 7, "verdict": ESCAPE},
+        {"type": "verification", "mode": "full", "started_at": ESCAPE, "ended_at": ESCAPE}
+        | {"exit_status": 7, "verdict": ESCAPE},
     )
     for _ in range(2):
         assert "\\x1b[2J" in said_by(program, archive, "verify", "-vv", "--no-progress").stdout

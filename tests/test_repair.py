@@ -364,6 +364,8 @@ def test_it_holds_the_archive(held: Held, archive: Path) -> None:
     outcome, seconds = stop(program, process, signal.SIGTERM)
     assert (outcome.status, seconds < 10) == (143, True)
     assert "Left as it is: 1\n" in outcome.stdout
+    told = json.loads((archive / JOURNAL).read_bytes().splitlines()[-1])
+    assert (told["type"], told["error"], told["left_count"]) == ("repair", "a signal stopped it", 1)
     assert program.run("repair", archive).status == 0
     check_against_world(archive, simulator)
 

@@ -124,15 +124,18 @@ def test_a_dry_run_refuses_what_a_run_would_refuse(account: Account, tmp_path: P
 
 
 def test_a_dry_run_needs_no_lock_and_works_beside_a_run(account: Account, archive: Path) -> None:
-    simulator, program = account(World(count=30), [Fault(Match(kind="video"), Delay(4))])
+    simulator, program = account(World(count=30), [Fault(Match(kind="video"), Delay(600))])
     running = program.start("sync", archive)
     while not simulator.requests(origin="cdn"):
         assert running.poll() is None
     assert program.run("sync", archive, "--dry-run").status == 0
     assert program.run("status", archive).status == 5
     assert running.poll() is None
+    simulator.faults.clear()
+    running.terminate()
     running.communicate()
-    assert running.returncode == 0
+    assert running.returncode == 143
+    assert program.run("sync", archive).status == 0
 
 
 # --- what is kept ---

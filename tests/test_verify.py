@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from pictory_archiver import Settings
 from pictory_archiver.archive import CATALOGUE, JOURNAL
 from pictory_archiver.simulator import Fault, Match, Simulator, World
 from pictory_archiver.simulator import Status as Answer
-from pictory_archiver.subset import subset_of
+from pictory_archiver.subset import Subset, subset_of
 from pictory_archiver.verify import verify_archive
 
 from .conftest import Account, Mount
 from .damage import cut, entry, file_of, flip, rewrite
-from .support import Outcome, Program, required, sidecars
+from .support import Outcome, Program, files_of, required, sidecars
 from .terminal import Terminal
 from .test_interruption import stop, wait_until
 from .test_upkeep import change, lonely
@@ -258,10 +258,26 @@ def test_without_a_catalogue_the_sidecars_are_believed(held: Held, archive: Path
 
 def test_a_sidecar_of_a_newer_release_is_refused(held: Held, archive: Path) -> None:
     simulator, program = held
-    rewrite(file_of(archive, simulator.world, 2, "json"), lambda document: document.update(version=2))
-    outcome = program.run("verify", archive)
-    assert outcome.status == 2
-    assert "format version 2" in outcome.stderr
+    sidecar = file_of(archive, simulator.world, 2, "json")
+    rewrite(sidecar, lambda document: document.update(version=2, novelty="what only that release knows"))
+    before = files_of(archive)
+    for command in ("verify", "repair"):
+        outcome = program.run(command, archive)
+        assert outcome.status == 2
+        assert "format version 2" in outcome.stderr
+    assert files_of(archive) == before
+
+
+def test_rot_does_not_pass_for_a_newer_release(held: Held, archive: Path) -> None:
+    simulator, program = held
+    sidecar = file_of(archive, simulator.world, 2, "json")
+    before = sidecar.read_bytes()
+    assert before.count(b'"version": 1') == 1
+    sidecar.write_bytes(before.replace(b'"version": 1', b'"version": 9'))
+    outcome = program.run("verify", archive, "--json")
+    assert (outcome.status, [what for what, _ in found(outcome)]) == (7, ["damaged_sidecar"])
+    assert program.run("repair", archive).status == 0
+    assert sidecar.read_bytes() == before
 
 
 def test_a_folder_that_is_no_archive(held: Held, tmp_path: Path) -> None:
@@ -395,6 +411,9 @@ def test_a_signal_ends_it_with_what_was_found(held: Held, archive: Path, tmp_pat
     assert "  damaged: " in outcome.stdout
     assert outcome.verdict.startswith("Damage: ")
     assert outcome.verdict.endswith("The check did not come to its end: a signal stopped it.")
+    told = program.run("status", archive, "--json").report
+    assert (told["last_check"]["exit_status"], told["last_check"]["error"]) == (128 + number, "a signal stopped it")
+    assert (told["known_damage"], told["all_read_since"]) == (told["last_check"], None)
 
 
 def test_it_ends_when_its_time_is_up(held: Held, archive: Path) -> None:
@@ -461,8 +480,7 @@ def test_a_part_is_read_and_of_the_others_the_sizes_are_compared(held: Held, arc
     report = program.run("verify", archive, "--subset", "25%", "--json").report
     number, slices = map(int, report["subset"].split("/"))
     assert (slices, report["mode"], report["exit_status"]) == (4, "subset", 0)
-    today = subset_of(25, datetime.now(UTC).date())
-    assert str(today) == f"{number}/{slices}"
+    today = Subset(number, slices)
     world = simulator.world
     inside = [video for video in range(20) if today.holds(world.id(video))]
     outside = [video for video in range(20) if video not in inside]
@@ -482,6 +500,19 @@ def test_a_part_is_read_and_of_the_others_the_sizes_are_compared(held: Held, arc
     assert outcome.status == 7
     assert {each["video_id"] for each in outcome.report["damage"]} == {world.id(inside[0]), world.id(outside[1])}
     assert program.run("verify", archive, "--subset", "100%").status == 7
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the time zone is that of the computer there")
+@pytest.mark.parametrize("zone", ["XXX-14", "XXX+12"])
+def test_the_part_is_that_of_the_local_day(held: Held, archive: Path, zone: str) -> None:
+    """In one of the two it is another day than in UTC: a monthly job at night would skip parts of the archive."""
+    _, program = held
+    program.env = {"TZ": zone}
+    ahead = timezone(-timedelta(hours=int(zone[3:])))
+    days = [datetime.now(ahead).date()]
+    report = program.run("verify", archive, "--subset", "1%", "--json").report
+    days.append(datetime.now(ahead).date())
+    assert report["subset"] in {str(subset_of(1, day)) for day in days}
 
 
 # What a person sees meanwhile
