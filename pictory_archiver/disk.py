@@ -22,6 +22,7 @@ from .errors import StorageError
 
 FOLDER_SYNC_REFUSED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 RENAME_PATIENCE_SECONDS = 10.0
+MOST_LINKS = 40
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
@@ -50,6 +51,26 @@ def storage_errors(path: Path) -> Iterator[None]:
 def is_link(status: os.stat_result) -> bool:
     """True for a symbolic link and for a Windows junction."""
     return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0))
+
+
+def is_of_another_user(status: os.stat_result) -> bool:
+    """True for what belongs neither to this user nor to root. Windows tells of no owner here."""
+    return sys.platform != "win32" and status.st_uid not in (os.geteuid(), 0)
+
+
+def target_of(path: Path) -> Path:
+    """Where a path leads that the user named, through links that are the user's own.
+
+    A link that somebody else made in a shared folder may lead to any file of ours. Raises `StorageError`.
+    """
+    with storage_errors(path):
+        for _ in range(MOST_LINKS):
+            if not path.is_symlink():
+                return path.absolute()
+            if is_of_another_user(path.lstat()):
+                raise StorageError(f"{path} is a link of another user", hint="choose another name or folder")
+            path = path.parent / path.readlink()
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def find(root: Path, relative: PurePosixPath) -> Path:
