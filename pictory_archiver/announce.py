@@ -135,14 +135,15 @@ class Announcer:
 
 def write_report(path: Path, document: bytes, warn: Callable[[str], None]) -> None:
     """Writes the report of a run, whole or not at all. That it cannot be written is a warning."""
-    from .disk import storage_errors, write_file
+    from .disk import storage_errors, target_of, write_file
 
     try:
-        if path.exists() and not path.is_file():  # a device or a pipe: nothing must take its place
+        target = target_of(path)
+        if target.exists() and not target.is_file():  # a device or a pipe: nothing must take its place
             with storage_errors(path):
-                path.write_bytes(document)
+                target.write_bytes(document)
         else:
-            write_file(path.resolve(), document)
+            write_file(target, document)
     except (StorageError, OSError, ValueError, RuntimeError) as error:
         warn(f"the report was not written: {error}")
 

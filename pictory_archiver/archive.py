@@ -45,6 +45,8 @@ FORMAT: Literal["pictory-archiver/archive"] = "pictory-archiver/archive"
 VERSION: Literal[1] = 1
 REINDEX = "sidecars of one are here: `reindex` makes it an archive again"
 
+MAX_MARKER = 64 * 1024
+
 __all__ = [
     "CATALOGUE",
     "HIDDEN",
@@ -110,9 +112,10 @@ class Archive:
     @classmethod
     def open(cls, root: Path) -> Archive:
         """The archive in this folder. Raises `StorageError` where there is none, `ConfigError` for a newer format."""
-        path = root / MARKER
+        path = disk.find(root, MARKER)
         try:
-            marker = _parse_marker(path.read_bytes())
+            with open(path, "rb", opener=disk.opener) as file:
+                marker = _parse_marker(file.read(MAX_MARKER))
         except FileNotFoundError:
             hint = REINDEX if holds_sidecars(root) else "is the disk mounted? `sync` makes a new one"
             raise NoArchive(f"{root} is no archive", hint=hint) from None

@@ -22,6 +22,7 @@ from .catalogue_rows import (
     known_of,
     moment,
     name_key,
+    place_of,
     tries_of,
     video_row,
 )
@@ -129,7 +130,7 @@ class Catalogue:
             rows = self._database.execute(
                 f"SELECT id, folder, stem, sidecar_bytes, sidecar_sha256, archived_at FROM videos {where}", arguments
             )
-            return [Outline(row[0], Place(row[1], row[2]), row[3], row[4], row[5]) for row in rows]
+            return [Outline(row[0], place_of(row[1], row[2]), row[3], row[4], row[5]) for row in rows]
 
     def held_files(self, ids: Sequence[str]) -> frozenset[tuple[str, Kind]]:
         """Which files of these videos are stored."""
@@ -344,7 +345,7 @@ class Catalogue:
             for row in rows:
                 yield Problem(
                     video_id=row[0],
-                    place=Place(row[1], row[2]),
+                    place=place_of(row[1], row[2]),
                     created=moment(row[3]),
                     is_listed=bool(row[4]),
                     gone_upstream=row[5],

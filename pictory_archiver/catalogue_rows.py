@@ -1,6 +1,10 @@
 """The records of the catalogue as rows, and back. Pure.
 
 A column holds what SQLite has a type for; what has none (the item, the history) is JSON text.
+
+An archive may come from anybody, and its catalogue with it: what a row says is checked as what a sidecar says is. Above
+all a path of it lies within the archive, for files are written and moved there. A row that cannot be believed is a
+`ValueError`, which makes the catalogue a damaged one.
 """
 
 from __future__ import annotations
@@ -8,11 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from .archive import HIDDEN
 from .models import Asset, Kind, Place, Slot, Status
 from .sidecar import Change, Sidecar, timestamp
 from .tries import Tries
@@ -89,8 +95,22 @@ def name_key(place: Place) -> str:
 
 
 def moment(text: str | None) -> datetime | None:
-    """The time in a column."""
-    return None if text is None else datetime.fromisoformat(text)
+    """The time in a column. Raises `ValueError`, also where it has no zone."""
+    if text is None:
+        return None
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"the time {text} has no zone")
+    return found
+
+
+def place_of(folder: str, stem: str) -> Place:
+    """The place in two columns. Raises `ValueError` where it is none of the archive's."""
+    path = PurePath(folder, f"{stem}.json")
+    is_inside = not (path.drive or path.root or ".." in path.parts) and path.name == f"{stem}.json"
+    if not is_inside or path.parts[0].casefold() == str(HIDDEN):
+        raise ValueError(f"{folder!r}, {stem!r} is no place in the archive")
+    return Place(folder, stem)
 
 
 def video_row(known: Known) -> tuple[object, ...]:
@@ -149,50 +169,52 @@ def asset_row(known: Known, asset: Asset) -> tuple[object, ...]:
 
 
 def asset_of(row: Sequence[Any]) -> Asset:
-    """The asset in ASSET_COLUMNS."""
-    return Asset(
-        kind=Kind(row[0]),
-        index=row[1] or None,
-        status=Status(row[2]),
-        path=row[3],
-        bytes=row[4],
-        sha256=row[5],
-        content_type=row[6],
-        etag=row[7],
-        last_modified=row[8],
-        video_id=row[9],
-        asset=Kind(row[10]) if row[10] else None,
-        error=row[11],
-        url=row[12],
-        stored_at=row[13],
-    )
+    """The asset in ASSET_COLUMNS. Raises `ValueError`."""
+    fields = {
+        "kind": row[0],
+        "index": row[1] or None,
+        "status": row[2],
+        "path": row[3],
+        "bytes": row[4],
+        "sha256": row[5],
+        "content_type": row[6],
+        "etag": row[7],
+        "last_modified": row[8],
+        "video_id": row[9],
+        "asset": row[10],
+        "error": row[11],
+        "url": row[12],
+        "stored_at": row[13],
+    }
+    return msgspec.convert(fields, Asset)
 
 
 def tries_of(row: Sequence[Any]) -> Tries:
-    """The tries in ASSET_COLUMNS."""
-    return Tries(row[15], moment(row[16]), row[17], bool(row[19]))
+    """The tries in ASSET_COLUMNS. Raises `ValueError`."""
+    return Tries(int(row[15]), moment(row[16]), int(row[17]), bool(row[19]))
 
 
 def known_of(row: Sequence[Any], assets: list[Asset], tries: Mapping[Slot, Tries]) -> Known:
-    """What VIDEO_COLUMNS and the assets of a video say."""
+    """What VIDEO_COLUMNS and the assets of a video say. Raises `ValueError`."""
     order = {kind: position for position, kind in enumerate(Kind)}
+    sidecar = {
+        "account": row[5],
+        "source": row[6],
+        "id": row[0],
+        "video": msgspec.json.decode(row[7]),
+        "revision": row[8],
+        "complete": bool(row[9]),
+        "history": msgspec.json.decode(row[10], type=tuple[Change, ...]),
+        "gone_upstream": row[11],
+        "accepted": msgspec.json.decode(row[12], type=tuple[str, ...]),
+        "archived_by": row[13],
+        "archived_at": row[14],
+        "assets": tuple(sorted(assets, key=lambda asset: (order[asset.kind], asset.index or 0))),
+    }
     return Known(
-        place=Place(row[1], row[2]),
+        place=place_of(row[1], row[2]),
         created=moment(row[4]),
-        sidecar=Sidecar(
-            account=row[5],
-            source=row[6],
-            id=row[0],
-            video=msgspec.json.decode(row[7]),
-            revision=row[8],
-            complete=bool(row[9]),
-            history=msgspec.json.decode(row[10], type=tuple[Change, ...]),
-            gone_upstream=row[11],
-            accepted=msgspec.json.decode(row[12], type=tuple[str, ...]),
-            archived_by=row[13],
-            archived_at=row[14],
-            assets=tuple(sorted(assets, key=lambda asset: (order[asset.kind], asset.index or 0))),
-        ),
+        sidecar=msgspec.convert(sidecar, Sidecar),
         sidecar_bytes=row[15],
         sidecar_sha256=row[16],
         listed_run=row[17],

@@ -14,6 +14,7 @@ import msgspec
 from .errors import ConfigError
 from .given import absolute
 from .settings import ASSET_WORDS, PIB, Settings
+from .text import harmless_json
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -138,11 +139,17 @@ def archive_if_first(words: tuple[str, ...]) -> tuple[Path | None, tuple[str, ..
 def archive_folder(named: Path | None, settings: Settings, accounts: Sequence[str] = ()) -> Path:
     """The archive that a command is about: named, of the settings, or the one that the current folder is in.
 
-    Raises `ConfigError` where there is none, which says what else can be named: the accounts of the settings.
+    Raises `ConfigError` where there is none, which says what else can be named: the accounts of the settings. Nor is
+    one taken for ours that somebody else has made in a folder above, as anybody can in /tmp.
     """
-    from .archive import find
+    from .archive import MARKER, find
+    from .disk import is_of_another_user
 
-    folder = named or (Path(settings.archive) if settings.archive else None) or find(Path.cwd())
+    folder = named or (Path(settings.archive) if settings.archive else None)
+    if folder is None:
+        folder = find(Path.cwd())
+        if folder is not None and folder != Path.cwd() and is_of_another_user((folder / MARKER).lstat()):
+            raise ConfigError(f"the archive {folder} is another user's", hint="name its folder, if it is meant")
     if folder is None and accounts:
         raise ConfigError(
             f"no archive is named, and the settings have {len(accounts)} accounts: {', '.join(accounts)}",
@@ -168,4 +175,4 @@ def warn(warnings: Iterable[str]) -> None:
 
 def json_text(record: object, *, indent: int = 2) -> str:
     """A record as JSON; in one line with an indent below 0."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+    return harmless_json(msgspec.json.format(msgspec.json.encode(record), indent=indent).decode())

@@ -1,22 +1,27 @@
 """One SQLite file of ours: opened, held to its format version, and the one place where sqlite3's errors become ours.
 
 One thread at a time uses a `Database`. A rollback journal is used, since it also works on network file systems.
+
+SQLite plays back whatever lies beside the file as its rollback journal, and a journal can name a third file, which is
+deleted then. An archive may come from anybody: a journal that names a file is none of ours, and is not played back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
+from . import disk
 from .errors import ConfigError, StorageError
 from .lock import has_locks
 
 BUSY_SECONDS = 10.0
 IN_MEMORY = ":memory:"
+JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""A journal ends with this where it names another file: a "super-journal", as for a transaction over several files."""
 
 
 class DamagedCatalogue(StorageError):
@@ -39,6 +44,7 @@ class Database:
 
         Raises `DamagedCatalogue`, `StorageError`, `ConfigError` for a newer release's.
         """
+        _refuse_foreign(path)
         database = cls._connected(path, "rw")
         with database._closed_on_error():
             version = database._version(len(steps))
@@ -135,19 +141,19 @@ class Database:
             yield
         except sqlite3.OperationalError as error:
             if _is_damage(error):
-                raise self._damaged(error) from error
+                raise _damaged(self._path, error) from error
             raise StorageError(
                 f"{self._path}: the catalogue: {error}", hint="check the disk, and run it again"
             ) from error
-        except (sqlite3.DatabaseError, msgspec.DecodeError, ValueError) as error:
-            raise self._damaged(error) from error
+        except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+            raise _damaged(self._path, error) from error
 
     def check(self) -> None:
         """Reads the whole file, and raises `DamagedCatalogue` where its structure is not sound."""
         with self.errors():
             (said,) = self.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
-            raise self._damaged(said)
+            raise _damaged(self._path, said)
 
     def _version(self, newest: int) -> int:
         """The version of the file, from 1 to the newest one."""
@@ -159,14 +165,8 @@ class Database:
                 hint="update pictory-archiver; nothing was changed",
             )
         if found < 1:
-            raise self._damaged("it is unfinished, or none of ours")
+            raise _damaged(self._path, "it is unfinished, or none of ours")
         return int(found)
-
-    def _damaged(self, problem: object) -> DamagedCatalogue:
-        return DamagedCatalogue(
-            f"{self._path}: the catalogue is damaged: {problem}",
-            hint="delete this file and run it again: it is rebuilt from the sidecars",
-        )
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
@@ -175,6 +175,30 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+
+def rollback_of(path: Path) -> Path:
+    """The rollback journal of the file at this path."""
+    return path.with_name(f"{path.name}-journal")
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raises `DamagedCatalogue` where SQLite must not be let near a file or its journal, and `StorageError`."""
+    rollback = rollback_of(path)
+    if disk.size_of(path) is None or (os.path.lexists(rollback) and disk.size_of(rollback) is None):
+        raise _damaged(path, "it or its rollback journal is no ordinary file")
+    if os.path.lexists(rollback):
+        with disk.storage_errors(rollback), open(rollback, "rb", opener=disk.opener) as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - len(JOURNAL_MAGIC), 0))
+            if file.read() == JOURNAL_MAGIC:
+                raise _damaged(path, "its rollback journal names another file, as none of ours does")
+
+
+def _damaged(path: Path | None, problem: object) -> DamagedCatalogue:
+    return DamagedCatalogue(
+        f"{path}: the catalogue is damaged: {problem}",
+        hint="delete this file and run it again: it is rebuilt from the sidecars",
+    )
 
 
 def _is_damage(error: sqlite3.OperationalError) -> bool:

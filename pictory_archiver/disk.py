@@ -22,7 +22,9 @@ from .errors import StorageError
 
 FOLDER_SYNC_REFUSED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 RENAME_PATIENCE_SECONDS = 10.0
+MOST_LINKS = 40
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 _WORDS = {
     errno.ENOSPC: ("the disk is full", "free some space and run it again: it goes on from here"),
@@ -49,6 +51,26 @@ def storage_errors(path: Path) -> Iterator[None]:
 def is_link(status: os.stat_result) -> bool:
     """True for a symbolic link and for a Windows junction."""
     return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0))
+
+
+def is_of_another_user(status: os.stat_result) -> bool:
+    """True for what belongs neither to this user nor to root. Windows tells of no owner here."""
+    return sys.platform != "win32" and status.st_uid not in (os.geteuid(), 0)
+
+
+def target_of(path: Path) -> Path:
+    """Where a path leads that the user named, through links that are the user's own.
+
+    A link that somebody else made in a shared folder may lead to any file of ours. Raises `StorageError`.
+    """
+    with storage_errors(path):
+        for _ in range(MOST_LINKS):
+            if not path.is_symlink():
+                return path.absolute()
+            if is_of_another_user(path.lstat()):
+                raise StorageError(f"{path} is a link of another user", hint="choose another name or folder")
+            path = path.parent / path.readlink()
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def find(root: Path, relative: PurePosixPath) -> Path:
@@ -113,8 +135,26 @@ def open_existing(path: Path) -> int | None:
 
 
 def opener(name: str, flags: int) -> int:
-    """For `open(…, opener=)`: as the flags say, following no link, with the umask's permissions."""
-    return os.open(name, flags | NO_FOLLOW, 0o666)
+    """For `open(…, opener=)`, to read a regular file. No link is followed, and nobody's pipe or device is waited for.
+
+    Raises `OSError`, also where it is no regular file.
+    """
+    try:
+        descriptor = os.open(name, flags | NO_FOLLOW | _AT_ONCE)
+    except BlockingIOError:  # a file server has lent it to a client, and takes it back now: that is waited for
+        descriptor = os.open(name, flags | NO_FOLLOW)
+    try:
+        refuse_no_file(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def refuse_no_file(descriptor: int) -> None:
+    """Raises `OSError` for a folder, a pipe or a device."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "it is no ordinary file")
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
@@ -204,6 +244,7 @@ def append_line(path: Path, line: bytes) -> None:
     with storage_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | NO_FOLLOW, 0o666)
         try:
+            refuse_no_file(descriptor)
             size = os.fstat(descriptor).st_size
             os.lseek(descriptor, max(size - 1, 0), os.SEEK_SET)
             whole = os.read(descriptor, 1) in (b"", b"\n")

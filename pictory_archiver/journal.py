@@ -80,16 +80,14 @@ def read_checks(path: Path) -> Checks:
 
 
 def _from_the_newest(path: Path) -> Iterator[Checked]:
-    for line in _last_lines(path):
+    for line in last_lines(path):
         if b'"type":"verification"' in line or b'"type":"repair"' in line:
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            with contextlib.suppress(ValueError, RecursionError):
                 yield msgspec.json.decode(line, type=Checked)
 
 
-def _last_lines(path: Path) -> Iterator[bytes]:
-    """The last lines of a file, the newest first; none of one that is not there."""
-    if not disk.size_of(path):
-        return
+def last_lines(path: Path) -> Iterator[bytes]:
+    """The last lines of a journal, the newest first, as far back as `READ_BACK`; none of one that is not there."""
     with contextlib.suppress(OSError), open(path, "rb", opener=disk.opener) as file:
         end = file.seek(0, os.SEEK_END)
         oldest = max(end - READ_BACK, 0)

@@ -28,9 +28,11 @@ from .report import (
     size,
 )
 from .settings import Catalogue as Settings
+from .text import printable
 from .verification import LEAVES_DAMAGE
 
 LAST_RUNS = 5
+LONGEST_LINE = 1000
 UNSOUND = 5
 
 
@@ -188,7 +190,7 @@ class _Facts(Struct, frozen=True):
 
 
 def ledger_lines(ledger: Ledger) -> list[str]:
-    """The ledger for a person: the answer first."""
+    """The ledger for a person: the answer first. Whoever made the archive chose its words."""
     stored = sum(each.bytes for each in ledger.holdings)
     lines = [
         ledger.verdict,
@@ -221,7 +223,8 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     lines += _lines_on_checks(ledger)
     lines.append("Last runs")
     lines += [f"  {_when(run.started)}  {_ended(run)}" for run in ledger.runs] or ["  none"]
-    return [*lines, "", f"This is about {SCOPE}. {NOT_COVERED}"]
+    lines += ["", f"This is about {SCOPE}. {NOT_COVERED}"]
+    return [printable(line, LONGEST_LINE) for line in lines]
 
 
 def _lines_on_checks(ledger: Ledger) -> list[str]:

@@ -7,6 +7,7 @@ would go on for ever: the listing makes no sense and ends. An empty page with a 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from .errors import ListingError
@@ -14,6 +15,7 @@ from .events import Observer, PageListed
 from .models import Page, Video
 
 PAGES_WITHOUT_NEWS = 50
+LONGEST_REMEMBERED = 256
 
 
 Fetch = Callable[[str | None], Awaitable[Page]]
@@ -26,11 +28,11 @@ async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> As
     what it raises, and `ListingError` where the listing makes no sense.
     """
     seen: set[str] = set()
-    tokens: set[str] = set() if token is None else {token}
+    tokens: set[str] = set() if token is None else {_mark(token)}
     number, stale = 0, 0
     while True:
         page = await fetch(token)
-        if page.next_key in tokens:
+        if page.next_key is not None and _mark(page.next_key) in tokens:
             page = await fetch(token)
         number += 1
         fresh, repeated = _sorted(page.videos, seen)
@@ -40,7 +42,7 @@ async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> As
         yield Page(videos=fresh, odd=page.odd, next_key=token, repeated=repeated)
         if token is None:
             return
-        if token in tokens:
+        if _mark(token) in tokens:
             raise ListingError(
                 f"the listing makes no sense: page {number} leads back to a page that was read before",
                 hint="run it again later; what was listed so far is kept",
@@ -50,7 +52,7 @@ async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> As
                 f"the listing makes no sense: {stale} pages in a row brought no new video",
                 hint="run it again later; what was listed so far is kept",
             )
-        tokens.add(token)
+        tokens.add(_mark(token))
 
 
 def _sorted(videos: tuple[Video, ...], seen: set[str]) -> tuple[tuple[Video, ...], tuple[Video, ...]]:
@@ -58,6 +60,14 @@ def _sorted(videos: tuple[Video, ...], seen: set[str]) -> tuple[tuple[Video, ...
     fresh: list[Video] = []
     repeated: list[Video] = []
     for video in videos:
-        (repeated if video.id in seen else fresh).append(video)
-        seen.add(video.id)
+        mark = _mark(video.id)
+        (repeated if mark in seen else fresh).append(video)
+        seen.add(mark)
     return tuple(fresh), tuple(repeated)
+
+
+def _mark(text: str) -> str:
+    """What is remembered of an id or a token: a digest of a long one, so that memory does not depend on its length."""
+    return (
+        text if len(text) <= LONGEST_REMEMBERED else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    )

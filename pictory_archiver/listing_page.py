@@ -22,10 +22,14 @@ import msgspec
 
 from .addresses import locator, strip_signature
 from .errors import BrokenBody
+from .json_weight import holds_more_values_than
 from .models import Kind, OddItem, Page, Slot, Source, Video
 
 MAX_DEPTH = 200
+MAX_VALUES = 200_000
+"""In a page: a hundred videos have some thousands."""
 MAX_INTEGER_DIGITS = 1000
+MAX_ID_LENGTH = 100_000
 REPLACEMENT = "\ufffd"
 
 REFERENCES = "referenceImageUrls"
@@ -50,6 +54,8 @@ _value = msgspec.json.Decoder()
 
 def parse_page(body: bytes) -> Page:
     """The records of one page. Raises `BrokenBody` where the page makes no sense."""
+    if holds_more_values_than(MAX_VALUES, body):
+        raise BrokenBody(f"the page holds more than {MAX_VALUES:,} values")
     try:
         items, next_key = _open(body)
     except RecursionError:
@@ -112,6 +118,8 @@ def _read_item(raw: msgspec.Raw) -> Video | OddItem:
         video_id = _identity(item.get("id"))
         if not video_id:
             return _odd(raw, f"the item's id is {_type_name(item.get('id'))}" if "id" in item else "the item has no id")
+        if len(video_id) > MAX_ID_LENGTH:
+            return _odd(raw, f"the item's id has {len(video_id):,} characters")
         return _video(video_id, item)
     except RecursionError:
         return _odd(raw, f"the item is nested deeper than {MAX_DEPTH} levels")

@@ -141,7 +141,7 @@ def _named(descriptor: int) -> str:
     try:
         os.lseek(descriptor, FACTS_AT, os.SEEK_SET)
         holder = msgspec.json.decode(os.read(descriptor, MAX_FACTS), type=Holder)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return ""
     if _is_gone(holder):
         return ""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from .catalogue_rows import moment
 from .database import Database
 from .models import OddItem
 
+Record = TypeVar("Record", bound=Struct)
 ListingKind = Literal["full", "incremental", "filtered"]
 
 
@@ -84,7 +86,7 @@ class Logbook:
             rows = self._database.execute(
                 "SELECT id, started, ended, exit_status, verdict FROM runs ORDER BY id DESC LIMIT ?", (count,)
             )
-            return [Run(*row) for row in rows]
+            return [_record(row, Run) for row in rows]
 
     def last_listing(self, *, sound: bool = False, full: bool = False) -> Listing | None:
         """The newest listing that nothing was asked to be left out of; of the sound ones, of the full ones alone."""
@@ -94,14 +96,13 @@ class Logbook:
                 "ORDER BY run DESC LIMIT 1",
                 (sound, full),
             ).fetchone()
-        names = [field.name for field in msgspec.structs.fields(Listing)]
-        return None if row is None else msgspec.convert(dict(zip(names, row, strict=True)), Listing, strict=False)
+            return None if row is None else _record(row, Listing)
 
     def began(self, listing: Listing) -> str:
         """When the first part of a listing started that may have been resumed."""
         with self._database.errors():
-            row = self._database.execute("SELECT started FROM runs WHERE id = ?", (listing.first_run,)).fetchone()
-        return min(listing.started, row[0]) if row else listing.started
+            row = self._database.execute("SELECT * FROM runs WHERE id = ?", (listing.first_run,)).fetchone()
+            return min(listing.started, _record(row, Run).started) if row else listing.started
 
     def count_odd_items(self, since_run: int) -> int:
         """How many items that could not be read this run and later ones met."""
@@ -113,7 +114,7 @@ class Logbook:
         """The full listing that is to be resumed."""
         with self._database.errors():
             row = self._database.execute("SELECT first_run, started, token FROM unfinished_listing").fetchone()
-        return None if row is None else Unfinished(*row)
+            return None if row is None else _record(row, Unfinished)
 
     def keep_unfinished(self, unfinished: Unfinished | None) -> None:
         """Where to resume the full listing that is under way; None: there is none. Within a transaction."""
@@ -122,3 +123,11 @@ class Logbook:
             self._database.execute(
                 "INSERT INTO unfinished_listing VALUES (1,?,?,?)", msgspec.structs.astuple(unfinished)
             )
+
+
+def _record(row: Sequence[Any], kind: type[Record]) -> Record:
+    """A row with the columns of a record, as that. Raises `ValueError`, also for times that are none."""
+    fields = dict(zip(kind.__struct_fields__, row, strict=True))
+    for name in ("started", "ended"):
+        moment(fields.get(name))
+    return msgspec.convert(fields, kind, strict=False)

@@ -16,8 +16,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from .disk import write_all
-from .errors import ConfigError
+from .disk import target_of, write_all
+from .errors import ConfigError, StorageError
 from .events import FileFailed, FileStored, Found, PageListed, PhaseStarted, Retrying, VideoDone, VideoPlanned, Warned
 from .figures import CheckProgress, Progress
 from .models import Slot
@@ -104,7 +104,9 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         """Opens the file. Raises `ConfigError`."""
         try:
-            self._file = path.open("ab", buffering=0)
+            self._file = target_of(path).open("ab", buffering=0)
+        except StorageError as error:
+            raise ConfigError(f"the log file {error}", hint=error.hint) from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a file name"
             raise ConfigError(

@@ -125,14 +125,15 @@ class Place(Struct, frozen=True):
 class Asset(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file of a video, as the sidecar and the catalogue record it.
 
-    `path` is a name in the sidecar's own folder (only `stored` has one). `video_id` and `asset` say, for
-    `linked`, which file of which other video of the archive this input is.
+    `path` is a name in the sidecar's own folder (only `stored` has one); behind `$` its pattern refuses the line break
+    that Python lets pass there. `video_id` and `asset` say, for `linked`, which file of which other video of the
+    archive this input is.
     """
 
     kind: Kind
     index: int | None = None
     status: Status
-    path: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")] | None
+    path: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$(?!\n)")] | None
     bytes: int | None = None
     sha256: str | None = None
     content_type: str | None = None

@@ -150,7 +150,8 @@ def intended_line(intended: Intended) -> str:
     """One video of a dry run, for a person."""
     day = intended.created[:10] if intended.created else "undated   "
     prompt = printable(intended.prompt, 60)
-    return f"{day}  {printable(intended.video_id, 40)}  {', '.join(intended.files)}  ({intended.reason})  {prompt}"
+    files, reason = ", ".join(intended.files), printable(intended.reason)
+    return f"{day}  {printable(intended.video_id, 40)}  {files}  ({reason})  {prompt}"
 
 
 def preview_lines(preview: Preview) -> list[str]:

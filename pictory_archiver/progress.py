@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY_SECONDS = 30.0
 WORTH_A_LINE_SECONDS = 5.0
+LONGEST_LINE = 2000
 
 
 Render = Callable[[Struct, str], str]
@@ -54,7 +55,15 @@ def dated(fact: Struct, words: str) -> str:  # noqa: ARG001 - a Render
 
 
 def log_line(event: Event, verbosity: int) -> str | None:
-    """The line that an event is worth: at 0 what a person should know, at 1 each file and retry, at 2 everything."""
+    """The line that an event is worth: at 0 what a person should know, at 1 each file and retry, at 2 everything.
+
+    It holds words of the API, of servers and of the archive: they are made harmless here.
+    """
+    words = _words(event, verbosity)
+    return None if words is None else printable(words, LONGEST_LINE)
+
+
+def _words(event: Event, verbosity: int) -> str | None:
     match event:
         case Warned():
             return f"Warning: {event.message}"

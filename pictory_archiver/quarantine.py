@@ -27,17 +27,21 @@ class Quarantine:
     def keep(self, path: Path, *, instead: tuple[int, str] | None = None) -> None:
         """Keeps the file that has this name, if there is one; not where it is what comes `instead` (size, SHA-256).
 
-        Until it is replaced the file has its name, too; where the file system has no second names, it is moved.
-        Raises `StorageError`.
+        Until it is replaced the file has its name, too; where the file system has no second names, it is moved. So is a
+        folder that somebody made there, with all that is in it. Raises `StorageError`.
         """
         size = disk.size_of(path)
-        if size is None or (instead is not None and instead[0] == size and instead[1] == _digest(path)):
+        is_folder = size is None and path.is_dir() and not path.is_symlink()
+        is_the_same = size is not None and instead is not None and instead[0] == size and instead[1] == _digest(path)
+        if is_the_same or (size is None and not is_folder):
             return
         relative = PurePosixPath(path.relative_to(self._root).as_posix())
         folder = disk.make_folder(self._root, self.folder / relative.parent)
         with disk.storage_errors(path):
             target = _free_name(folder, path.name)
             try:
+                if is_folder:
+                    raise IsADirectoryError
                 os.link(path, target, follow_symlinks=False)
             except OSError:
                 path.rename(target)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -15,8 +15,11 @@ from msgspec import Struct
 from . import disk
 from .archive import CATALOGUE, JOURNAL, Archive
 from .catalogue import Catalogue, DamagedCatalogue, Known
+from .catalogue_rows import moment
+from .database import rollback_of
 from .disk import put_in_place, refuse_link, storage_errors
 from .events import Observer, VideosChecked, silent
+from .journal import last_lines
 from .listing_page import created_of
 from .logbook import Run
 from .models import Place, Status
@@ -81,7 +84,7 @@ def rebuild(
     partial = path.with_name(f"{path.name}.partial")
     with storage_errors(path):
         partial.unlink(missing_ok=True)
-        _journal(partial).unlink(missing_ok=True)
+        rollback_of(partial).unlink(missing_ok=True)
     try:
         with contextlib.closing(Catalogue.create(partial)) as catalogue:
             filled = fill(catalogue, archive, former=former, observer=observer)
@@ -93,15 +96,12 @@ def rebuild(
         disk.sync_file(partial)
         if former is not None:
             former.close()
-        elif path.exists():
+        elif os.path.lexists(path):
             path.replace(path.with_name(f"{path.name}.damaged"))
-        _journal(path).unlink(missing_ok=True)  # it belongs to the damaged file, and would be played into the new one
+        # It belongs to the damaged file, and would be played into the new one.
+        rollback_of(path).unlink(missing_ok=True)
         put_in_place(partial, path)
     return Catalogue.open(path), filled
-
-
-def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-journal")
 
 
 @contextlib.contextmanager
@@ -219,9 +219,10 @@ class _RunLine(Struct, tag_field="type", tag="run"):
 
 def _runs_of_journal(path: Path) -> Iterator[_RunLine]:
     """The newest runs, oldest first. A line that makes no sense is passed over."""
-    lines: deque[bytes] = deque(maxlen=KEPT_RUNS)
-    with contextlib.suppress(OSError), open(path, "rb", opener=disk.opener) as file:
-        lines.extend(line for line in file if b'"type":"run"' in line)
-    for line in lines:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            yield msgspec.json.decode(line, type=_RunLine)
+    runs = (line for line in last_lines(path) if b'"type":"run"' in line)
+    for line in reversed(list(islice(runs, KEPT_RUNS))):
+        with contextlib.suppress(ValueError, RecursionError):
+            told = msgspec.json.decode(line, type=_RunLine)
+            for time in (told.started_at, told.ended_at):
+                moment(time)
+            yield told

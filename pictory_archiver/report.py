@@ -264,7 +264,8 @@ def problem_line(problem: FileProblem) -> str:
     """One file that is not held, in one line."""
     slot = Slot(problem.kind, problem.index or 0)
     again = f" (tried again from {problem.due[:10]})" if problem.due else ""
-    return f"{slot} of {printable(problem.video)}: {problem.status}, {problem.error or 'no reason known'}{again}"
+    reason = printable(problem.error) if problem.error else "no reason known"
+    return f"{slot} of {printable(problem.video)}: {problem.status}, {reason}{again}"
 
 
 def size(number: float) -> str:

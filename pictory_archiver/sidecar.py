@@ -15,10 +15,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import ConfigError
+from .json_weight import holds_more_values_than
 from .models import OUTPUTS, Asset, Status
 
 FORMAT: Literal["pictory-archiver/sidecar"] = "pictory-archiver/sidecar"
 VERSION = 1
+MAX_VALUES = 500_000
 SCHEMA_ID = "sidecar.schema.json"
 
 Digits = Annotated[int, Meta(ge=1)]
@@ -99,6 +101,8 @@ def parse(data: bytes) -> Sidecar:
 
     Raises `BrokenSidecar` where they are none, and `ConfigError` where a newer release wrote them.
     """
+    if holds_more_values_than(MAX_VALUES, data):
+        raise BrokenSidecar(f"it holds more than {MAX_VALUES:,} values")
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -190,7 +190,7 @@ class Staged:
         try:
             with open(self._point_path, "rb", opener=disk.opener) as file:
                 return msgspec.json.decode(file.read(MAX_POINT), type=ResumePoint)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def _remove(self) -> None:

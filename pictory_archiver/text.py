@@ -19,11 +19,18 @@ _UNSAFE = re.compile(
     "|[\ud800-\udfff]"
 )
 
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\u2028\u2029\ufeff\ufff9-\ufffb]")
+
 
 def printable(text: str, limit: int = 200) -> str:
     """`text` as one harmless line of at most `limit` characters; what was cut off shows as `…`."""
     shown = _UNSAFE.sub(_escaped, text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + ELLIPSIS
+
+
+def harmless_json(text: str) -> str:
+    """The same JSON with escapes for what a terminal would obey, where it was written without."""
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def error_line(error: ArchiverError) -> str:

@@ -48,7 +48,7 @@ async def verify_archive(
     the videos, other ones on each day. It ends after `seconds`. Files are read by so many `workers` at once.
 
     Damage, and a disk that failed, are facts of the answer, with its `exit_status`. Raises `ConfigError` for what a
-    newer release wrote, and `StorageError` where there is no archive.
+    newer release wrote, and `StorageError` where there is no archive, or nothing of it can be looked at.
     """
     check = Check(
         root,
@@ -105,6 +105,8 @@ class Check:
                 raise
             self._time_up = True
         except StorageError as caught:
+            if self._survey is None or not self._survey.videos:
+                raise
             error = caught
         found = self.so_far(error)
         await asyncio.to_thread(self.note, found)

@@ -395,6 +395,22 @@ def test_13_an_endless_answer_is_cut_off_and_memory_stays_flat(account: Account,
     recover(simulator, program, archive)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows counts the memory of a process in another way")
+@pytest.mark.parametrize("unit", ["[],", "{},", '{"id":"a"},'])
+def test_13_an_answer_that_is_short_and_would_need_much_memory_is_refused(
+    account: Account, archive: Path, unit: str
+) -> None:
+    many = unit * (15 * MIB // len(unit))
+    bomb = RawBody(f'{{"items": [{{"id": "x", "all": [{many} 1]}}, {many} 1]}}'.encode())
+    simulator, program = account(world(), [always(bomb, Match(origin="api", page=2))])
+    outcome, peak = run_measured(program, "sync", archive)
+    assert "more than 200,000 values" in check_unsound(outcome)
+    assert 20 * MIB < peak < 300_000_000
+    assert len(calls(simulator, page=2)) == TRIES
+    check_against_world(archive, simulator, range(2))
+    recover(simulator, program, archive)
+
+
 # Refused and blocked
 
 

@@ -227,7 +227,8 @@ def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> 
     assert log.last_listing() is None
 
     def listing(number: int, kind: ListingKind, *, sound: bool = False, error: str | None = None) -> Listing:
-        return Listing(number, number, f"start {number}", f"end {number}", kind, sound, 2, 150, 1, error)
+        started, ended = f"2026-01-0{number}T00:00:00Z", f"2026-01-0{number}T01:00:00Z"
+        return Listing(number, number, started, ended, kind, sound, 2, 150, 1, error)
 
     made = [
         listing(numbers[0], "full", sound=True),
@@ -236,7 +237,7 @@ def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> 
         listing(numbers[3], "filtered"),
     ]
     for each in made:
-        log.end_run(Run(each.run, "2026", each.ended, 0, "verdict"), each)
+        log.end_run(Run(each.run, each.started, each.ended, 0, "verdict"), each)
         log.note_odd_items([OddItem(f"{each.run}", "not an object")], each.run)
     assert [run.id for run in log.last_runs(3)] == numbers[:1:-1]
     assert log.last_runs(1) == [Run(numbers[4], "2026-01-05T00:00:00Z", None, None, None)]

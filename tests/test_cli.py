@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from pictory_archiver import __version__
+from pictory_archiver.archive import MARKER
 from pictory_archiver.cli import cli
 from pictory_archiver.cli_params import Duration, Size
 from pictory_archiver.simulator import World
 
 from .conftest import Account
-from .support import TIMEOUT, Program, check_against_world
+from .support import TIMEOUT, Program, check_against_world, required
 from .terminal import Terminal
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and shells of POSIX")
@@ -148,6 +150,25 @@ def test_the_archive_is_named_or_of_the_settings_or_where_one_is(account: Accoun
     assert program.run("status", cwd=tmp_path).status == 2
     assert program.run("sync", cwd=tmp_path).status == 2
     assert program.run("status", tmp_path / "home").status == 6
+
+
+@posix_only
+def test_an_archive_that_somebody_else_has_made_above_is_not_taken_for_ours(account: Account, tmp_path: Path) -> None:
+    """As anybody can in /tmp."""
+    required(os.geteuid() == 0, "root, to make an archive of somebody else")
+    simulator, program = account(World(count=1))
+    shared = tmp_path / "shared"
+    assert program.run("sync", shared).status == 0
+    os.chown(shared / MARKER, 12345, 12345)
+    (shared / "mine").mkdir()
+    simulator.forget()
+    for command in ("status", "sync", "verify"):
+        outcome = program.run(command, cwd=shared / "mine")
+        assert outcome.status == 2, outcome
+        assert outcome.stderr == f"Error: the archive {shared} is another user's; name its folder, if it is meant\n"
+    assert not simulator.log
+    assert program.run("status", cwd=shared).status == 0
+    assert program.run("status", "..", cwd=shared / "mine").status == 0
 
 
 def test_a_folder_in_the_home_is_meant_by_a_tilde(account: Account, archive: Path) -> None:

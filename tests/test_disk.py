@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -182,3 +183,43 @@ def test_each_thing_that_a_disk_can_say_is_put_into_words() -> None:
         assert str(caught.value).startswith("folder/file: ")
         assert caught.value.hint
         assert caught.value.exit_status == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are something else there")
+def test_a_pipe_is_neither_waited_for_nor_read(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    with pytest.raises(OSError, match="no ordinary file"):
+        open(root / "pipe", "rb", opener=disk.opener)  # noqa: SIM115 - it is not opened
+    with pytest.raises(StorageError, match="no ordinary file"):
+        disk.append_line(root / "pipe", b"line\n")
+
+
+LENDER = """
+import fcntl, os, signal, sys, time
+descriptor = os.open(sys.argv[1], os.O_RDWR)
+def give_back(*_):
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    print("given back", flush=True)
+signal.signal(signal.SIGIO, give_back)
+fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("lent", flush=True)
+while True:
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="leases of Linux")
+def test_a_file_that_a_file_server_has_lent_is_waited_for(root: Path) -> None:
+    """Samba and the NFS server take a lease for a client, and give it back when another wants the file."""
+    path = root / "lent"
+    path.write_bytes(b"whole")
+    words = [sys.executable, "-c", LENDER, str(path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as lender:
+        assert lender.stdout is not None
+        try:
+            assert lender.stdout.readline() == "lent\n"
+            with open(path, "rb", opener=disk.opener) as file:
+                assert file.read() == b"whole"
+            assert lender.stdout.readline() == "given back\n"
+        finally:
+            lender.kill()

@@ -95,6 +95,31 @@ def test_an_unusable_page_is_broken_never_empty(body: bytes) -> None:
     assert str(caught.value).isprintable()
 
 
+def test_an_id_longer_than_any_is_odd() -> None:
+    page = parse_page(json.dumps({"items": [{"id": "x" * 100_000}, {"id": "x" * 100_001}]}).encode())
+    assert [video.id for video in page.videos] == ["x" * 100_000]
+    assert [item.problem for item in page.odd] == ["the item's id has 100,001 characters"]
+
+
+@pytest.mark.parametrize("unit", [b"[],", b"{},", b"1,", b'"",'])
+def test_a_page_of_more_values_than_any_has_is_broken(unit: bytes) -> None:
+    with pytest.raises(BrokenBody, match="more than 200,000 values"):
+        parse_page(b'{"items": [{"id": "x", "a": [' + unit * 200_001 + b"1]}]}")
+
+
+@pytest.mark.parametrize("text", [",[{" * 70_000, '\\",' * 200_001, '"' * 5])
+def test_what_stands_in_a_prompt_is_no_value(text: str) -> None:
+    body = json.dumps({"items": [{"id": "x", "prompt": text}]}).encode()
+    assert parse_page(body).videos[0].prompt == text
+
+
+@pytest.mark.parametrize("body", [b'"' + b'\\"' * 2_000_000 + b"[" * 300_000, b'["' * 2_000_000, b"\\" * 4_000_000])
+def test_a_text_that_only_seems_to_end_is_passed_over_once(body: bytes) -> None:
+    """A search that begins anew at each quote would take days."""
+    with pytest.raises(BrokenBody):
+        parse_page(b",[{" * 100_000 + body)
+
+
 def test_a_page_cut_anywhere_is_broken() -> None:
     body = json.dumps({"items": [ITEM, {"id": "ü\U0001f600"}], "nextPageKey": "k"}, ensure_ascii=False).encode()
     for length in range(len(body)):

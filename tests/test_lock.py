@@ -163,6 +163,7 @@ def test_a_holder_that_is_gone_is_not_named_unless_it_may_run_elsewhere(tmp_path
         holder(since="yesterday"),
         holder(host=None),
         holder()[:-5],
+        holder()[:-1] + b', "deep": ' + b"[" * 2000,
     ],
 )
 def test_facts_that_are_none_are_not_told(tmp_path: Path, facts: bytes) -> None:

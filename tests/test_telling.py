@@ -30,7 +30,7 @@ from pictory_archiver.workshop import utc_now
 from .conftest import Account, Mount
 from .monitor import SECRET, Monitor, monitor
 from .schemas import path_of
-from .support import TIMEOUT, Outcome, Program, check_against_world
+from .support import TIMEOUT, Outcome, Program, check_against_world, required
 from .test_acceptance_disk import TO_THE_LAST_BYTE
 from .test_interruption import stop, wait_until
 
@@ -177,6 +177,27 @@ def test_a_report_never_takes_the_place_of_a_device(account: Account, archive: P
         assert program.run("sync", archive, "--report", pipe).status == 0
         assert json.loads(reader.read())["exit_status"] == 0
     assert pipe.is_fifo()
+
+
+@posix_only
+@pytest.mark.parametrize("option", ["--report", "--log-file"])
+def test_a_link_of_another_user_is_not_followed(account: Account, archive: Path, tmp_path: Path, option: str) -> None:
+    """As somebody may leave one in /tmp."""
+    required(os.geteuid() == 0, "root, to make a link of somebody else")
+    _, program = account(World(count=1))
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"precious")
+    link = tmp_path / "shared.json"
+    link.symlink_to(mine)
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+    (tmp_path / "my-own.json").symlink_to(link.name)
+    for name in (link, tmp_path / "my-own.json"):
+        outcome = program.run("sync", archive, "-q", option, name)
+        assert outcome.status == (0 if option == "--report" else 2)
+        assert "shared.json is a link of another user" in outcome.stderr
+        assert len(outcome.stderr.splitlines()) == 1
+    assert mine.read_bytes() == b"precious"
+    assert sorted(path.name for path in tmp_path.glob("*.json*")) == ["my-own.json", "shared.json"]
 
 
 @pytest.mark.parametrize("option", ["--report", "--healthcheck", "--exec"])
