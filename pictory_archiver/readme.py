@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from .report import NOT_COVERED, SCOPE, size
+
+_TIME = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
 def render_readme(*, as_of: str, videos: int, complete: int, stored_bytes: int, time_zone: str) -> bytes:
@@ -49,3 +53,8 @@ How to bring it up to date
 To know whether everything is here: `pictory-archiver status "PATH OF THIS FOLDER"`.
 The folder .pictory-archiver holds an index and the record of past runs. Nothing in it is needed to use the videos.
 """.encode()
+
+
+def timeless(text: bytes) -> bytes:
+    """A README.txt without the time that it bears: two of them are the same where they say the same of an archive."""
+    return _TIME.sub(b"", text, count=1)
