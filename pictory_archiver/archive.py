@@ -173,8 +173,7 @@ def hold(
     if must_exist:
         refuse_missing(root)
     refuse_other_folders(root)
-    with disk.storage_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
+    disk.make_root(root)
     root = root.resolve()
     disk.make_folder(root, HIDDEN)
     with exclusively(disk.find(root, LOCK), root, command=command, now=now) as stand_in:
