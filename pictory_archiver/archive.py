@@ -190,8 +190,7 @@ def hold(
     if must_exist:
         refuse_missing(root)
     refuse_other_folders(root)
-    with disk.storage_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
+    disk.make_root(root)
     with holding(root, now=now, command=command, observer=observer) as root:
         if not is_archive(root):
             make_marker(root, time_zone=time_zone, now=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import Struct
@@ -10,15 +11,18 @@ from msgspec import Struct
 from .archive import JOURNAL, README
 from .course import Course
 from .errors import ArchiverError, KeyRefused, ListingError, StorageError
+from .layout import PARTIAL
 from .ledger import find_unheld
 from .logbook import Listing, Run
 from .models import Kind
-from .readme import render_readme
+from .readme import render_readme, timeless
 from .report import Report, exit_status, verdict
 from .settings import Settings
 from .sidecar import timestamp
 from .tally import Tally
 from .workshop import Workshop, utc_now
+
+PARTIAL_README = PurePosixPath(f"{README}{PARTIAL}")
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -117,16 +121,25 @@ async def _write_down(shop: Workshop, tally: Tally, outcome: Outcome, report: Re
     await shop.shelf.ask(catalogue.logbook.end_run, run, listing)
     brief = msgspec.structs.replace(report, problems=(), not_renewed=(), lost_inputs=())
     await shop.store.append(JOURNAL, msgspec.json.encode({"type": "run", **msgspec.to_builtins(brief)}) + b"\n")
-    if tally.changed_anything or (tally.pages and not (shop.archive.root / README).exists()):
-        videos, complete = await shop.shelf.ask(catalogue.count_videos)
-        assets = await shop.shelf.ask(catalogue.count_assets)
-        text = render_readme(
-            as_of=f"{report.ended_at[:10]} {report.ended_at[11:16]} UTC",
-            videos=videos,
-            complete=complete,
-            stored_bytes=sum(stored for _, stored in assets.values()),
-            time_zone=shop.archive.marker.time_zone,
-        )
+    if tally.changed_anything or tally.pages:
+        await _describe(shop, report, has_changed=tally.changed_anything)
+
+
+async def _describe(shop: Workshop, report: Report, *, has_changed: bool) -> None:
+    """Writes README.txt where anything changed, or where a run that was killed left it to this one."""
+    catalogue = shop.shelf.catalogue
+    videos, complete = await shop.shelf.ask(catalogue.count_videos)
+    assets = await shop.shelf.ask(catalogue.count_assets)
+    text = render_readme(
+        as_of=f"{report.ended_at[:10]} {report.ended_at[11:16]} UTC",
+        videos=videos,
+        complete=complete,
+        stored_bytes=sum(stored for _, stored in assets.values()),
+        time_zone=shop.archive.marker.time_zone,
+    )
+    before = await shop.store.read(README)
+    begun = (await shop.store.sizes([PARTIAL_README]))[PARTIAL_README]
+    if has_changed or begun is not None or before is None or timeless(before) != timeless(text):
         await shop.store.write(README, text)
 
 

@@ -95,6 +95,16 @@ def refuse_link(path: Path) -> None:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
+def make_root(root: Path) -> None:
+    """Makes a folder and those above it that are missing, durably. Raises `StorageError`."""
+    with storage_errors(root):
+        missing = [path for path in (root, *root.absolute().parents) if not path.exists()]
+        root.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            with contextlib.suppress(PermissionError):  # a folder that may be entered and written, and not read
+                sync_folder(path.parent)
+
+
 def make_folder(root: Path, relative: PurePosixPath) -> Path:
     """The folder below the root, made where it is missing. Raises `StorageError`, also where a part is a link."""
     path = root

@@ -7,6 +7,8 @@ import re
 from .layout import zone_of
 from .report import NOT_COVERED, SCOPE, size
 
+_TIME = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+
 
 def render_readme(*, as_of: str, videos: int, complete: int, stored_bytes: int, time_zone: str) -> bytes:
     """The text, UTF-8. `as_of` is the time of the last change, UTC."""
@@ -66,3 +68,8 @@ def zone_in_readme(data: bytes) -> str | None:
     except ValueError:
         return None
     return name
+
+
+def timeless(text: bytes) -> bytes:
+    """A README.txt without the time that it bears: two of them are the same where they say the same of an archive."""
+    return _TIME.sub(b"", text, count=1)

@@ -160,6 +160,7 @@ class Repairing:
             try:
                 async with asyncio.timeout(self._seconds) as limit:
                     await self._journey(shop, mender)
+                await shop.shelf.flush()
             except TimeoutError:
                 if not limit.expired():
                     raise

@@ -134,6 +134,7 @@ class _Run:
         try:
             async with asyncio.timeout(self._way.seconds) as limit:
                 await self._journey()
+            await self._leave()
         except TimeoutError:
             if not limit.expired():
                 raise

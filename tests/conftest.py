@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,8 @@ hypothesis.settings.load_profile("tests")
 
 Account = Callable[..., tuple[Simulator, Program]]
 Mount = Callable[..., Path]
+RecordFigures = Callable[..., None]
+FIGURES = "figures"
 
 
 @pytest.fixture
@@ -58,3 +61,25 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     yield make
     if folder.is_mount():
         subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def record_figures(record_property: Callable[[str, object], None]) -> RecordFigures:
+    """Notes what a test counted: `record_figures("about what", things=3)`; sums are printed at the end of all tests."""
+
+    def record(about: str, **figures: int) -> None:
+        record_property(FIGURES, [about, figures])
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the figures of the tests that passed, summed up."""
+    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties if report.when == "call" else []:
+            if name == FIGURES:
+                sums[value[0]].update(value[1])
+    for about, figures in sorted(sums.items()):
+        counted = ", ".join(f"{number} {what}" for what, number in sorted(figures.items()))
+        terminalreporter.write_line(f"{about}: {counted}")

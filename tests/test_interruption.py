@@ -143,6 +143,30 @@ def test_a_run_that_is_killed_before_its_first_answer_leaves_an_archive(account:
     check_that_it_goes_on(simulator, program, archive, {})
 
 
+def test_the_readme_that_a_killed_run_did_not_come_to_is_written_by_the_next_one(
+    account: Account, archive: Path
+) -> None:
+    """Whether anything changed in a run does not tell: what changed may have been the work of the run before."""
+    simulator, program = account(World(count=2))
+    readme, partial = archive / "README.txt", archive / "README.txt.partial"
+    assert program.run("sync", archive).status == 0
+    before = readme.read_bytes()
+    simulator.world.add()
+    assert program.run("sync", archive).status == 0
+    assert b"it held 3 videos" in readme.read_bytes()
+
+    readme.write_bytes(before)
+    assert program.run("sync", archive).status == 0
+    assert b"it held 3 videos" in readme.read_bytes()
+    partial.write_bytes(before)
+    assert program.run("sync", archive).status == 0
+    assert not partial.exists()
+
+    state = snapshot(archive)
+    assert program.run("sync", archive).status == 0
+    assert snapshot(archive) == state
+
+
 @posix_only
 def test_a_large_file_goes_on_where_a_killed_run_had_it_on_the_disk(account: Account, archive: Path) -> None:
     world = World(count=1, video_bytes=40 * MEBIBYTE)
