@@ -22,6 +22,9 @@ SETTINGS: Mapping[str, str] = {"archive": "archive", "key_file": "api.key_file",
 
 WHERE_THEY_GO = f"name them below `{ACCOUNTS}:` in the settings file"
 
+MAX_ACCOUNTS = 100
+"""Each is compared with every other one."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)
 
 

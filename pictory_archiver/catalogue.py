@@ -13,6 +13,8 @@ from typing import Any
 
 from .catalogue_rows import (
     ASSET_COLUMNS,
+    OUTLINE_COLUMNS,
+    PROBLEM_COLUMNS,
     VIDEO_COLUMNS,
     Known,
     Outline,
@@ -20,9 +22,11 @@ from .catalogue_rows import (
     asset_of,
     asset_row,
     known_of,
-    moment,
     name_key,
-    place_of,
+    number,
+    outline_of,
+    problem_of,
+    text,
     tries_of,
     video_row,
 )
@@ -127,10 +131,8 @@ class Catalogue:
 
     def _outlines(self, where: str, arguments: Sequence[Any]) -> list[Outline]:
         with self._database.errors():
-            rows = self._database.execute(
-                f"SELECT id, folder, stem, sidecar_bytes, sidecar_sha256, archived_at FROM videos {where}", arguments
-            )
-            return [Outline(row[0], place_of(row[1], row[2]), row[3], row[4], row[5]) for row in rows]
+            rows = self._database.execute(f"SELECT {OUTLINE_COLUMNS} FROM videos {where}", arguments)
+            return [outline_of(row) for row in rows]
 
     def held_files(self, ids: Sequence[str]) -> frozenset[tuple[str, Kind]]:
         """Which files of these videos are stored."""
@@ -205,10 +207,11 @@ class Catalogue:
         with self._database.errors():
             row = self._database.execute(
                 "SELECT video_id, kind, number FROM assets WHERE url = ? AND status = 'stored' AND video_id <> ? "
+                "AND EXISTS (SELECT 1 FROM videos WHERE id = video_id) "
                 "ORDER BY kind IN ('first_frame', 'reference', 'extend_source'), video_id LIMIT 1",
                 (address, besides),
             ).fetchone()
-        return None if row is None else (row[0], Kind(row[1]), row[2])
+            return None if row is None else (text(row[0]), Kind(row[1]), number(row[2]))
 
     def _read(self, where: str, arguments: Sequence[Any]) -> dict[str, Known]:
         videos = self._database.execute(f"SELECT {VIDEO_COLUMNS} FROM videos {where}", arguments).fetchall()
@@ -240,7 +243,7 @@ class Catalogue:
                 "WHERE absent IS NULL AND gone_upstream IS NULL AND (confirmed IS NOT NULL OR listed_run < ?1)",
                 (first_run,),
             ).fetchone()
-        return row[0], row[1]
+            return number(row[0]), number(row[1])
 
     def count_unlisted(self) -> tuple[int, int]:
         """How many videos the last full listing lacked, and how many are gone upstream for good."""
@@ -249,14 +252,14 @@ class Catalogue:
                 "SELECT coalesce(sum(gone_upstream IS NULL), 0), coalesce(sum(gone_upstream IS NOT NULL), 0) "
                 "FROM videos WHERE absent IS NOT NULL"
             ).fetchone()
-        return row[0], row[1]
+            return number(row[0]), number(row[1])
 
     def _count(self, condition: str, *arguments: object) -> tuple[int, int]:
         with self._database.errors():
             row = self._database.execute(
                 f"SELECT count(*), coalesce(sum(complete), 0) FROM videos WHERE {condition}", arguments
             ).fetchone()
-        return row[0], row[1]
+            return number(row[0]), number(row[1])
 
     def confirm(self, run: int, *, first_run: int, is_full: bool) -> None:
         """Writes down what a sound listing proves: the videos that it held are known; a full one also says which are
@@ -329,33 +332,19 @@ class Catalogue:
             rows = self._database.execute(
                 "SELECT kind, status, count(*), coalesce(sum(bytes), 0) FROM assets GROUP BY kind, status"
             )
-            return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+            return {(Kind(row[0]), Status(row[1])): (number(row[2]), number(row[3])) for row in rows}
 
     def problems(self, kinds: Iterable[Kind], *, since_run: int = 0) -> Iterator[Problem]:
         """Files of these kinds that are neither held nor skipped, of videos noted by this run or a later one."""
         with self._database.errors():
             rows = self._database.execute(
-                f"""SELECT video_id, folder, stem, created, absent IS NULL AND gone_upstream IS NULL, gone_upstream,
-                url, kind, number, status, error, assets.accepted, due
-                FROM assets INDEXED BY assets_not_held JOIN videos ON id = video_id
+                f"""SELECT {PROBLEM_COLUMNS} FROM assets INDEXED BY assets_not_held JOIN videos ON id = video_id
                 WHERE status NOT IN ('stored', 'linked', 'skipped') AND status NOT IN ('stored', 'linked')
                 AND kind IN ({_words(kinds)}) AND listed_run >= ? ORDER BY video_id, kind, number""",
                 (since_run,),
             )
             for row in rows:
-                yield Problem(
-                    video_id=row[0],
-                    place=place_of(row[1], row[2]),
-                    created=moment(row[3]),
-                    is_listed=bool(row[4]),
-                    gone_upstream=row[5],
-                    url=row[6],
-                    slot=Slot(Kind(row[7]), row[8]),
-                    status=Status(row[9]),
-                    error=row[10],
-                    accepted=bool(row[11]),
-                    due=row[12],
-                )
+                yield problem_of(row)
 
 
 def _due(kinds: Iterable[Kind], keep_deleted: bool, *, again: bool = False) -> str:  # noqa: FBT001

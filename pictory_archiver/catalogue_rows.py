@@ -2,23 +2,24 @@
 
 A column holds what SQLite has a type for; what has none (the item, the history) is JSON text.
 
-An archive may come from anybody, and its catalogue with it: what a row says is checked as what a sidecar says is. Above
-all a path of it lies within the archive, for files are written and moved there. A row that cannot be believed is a
-`ValueError`, which makes the catalogue a damaged one.
+SQLite lets any column hold anything, a disk may have put it there, and an archive may come from anybody: what comes
+back is held to the types and bounds of the records, and above all to places within the archive, for files are written
+and moved there. What is not so is a `ValueError`, by which the catalogue is damaged.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from .archive import HIDDEN
+from .json_weight import MAX_DEPTH, is_nested_deeper_than
 from .models import Asset, Kind, Place, Slot, Status
 from .sidecar import Change, Sidecar, timestamp
 from .tries import Tries
@@ -31,7 +32,19 @@ ASSET_COLUMNS = (
     "kind, number, status, path, bytes, sha256, content_type, etag, last_modified, linked_video, linked_kind, "
     "error, url, stored_at, accepted, tries, tried, tried_run, due, signed"
 )
+OUTLINE_COLUMNS = "id, folder, stem, sidecar_bytes, sidecar_sha256, archived_at"
+PROBLEM_COLUMNS = (
+    "video_id, folder, stem, created, absent IS NULL AND gone_upstream IS NULL, gone_upstream, "
+    "url, kind, number, status, error, assets.accepted, due"
+)
 
+LAST_YEAR = 9998
+"""A pause that begins later would end outside the calendar."""
+
+_ASSET_FIELDS = (
+    *("kind", "index", "status", "path", "bytes", "sha256", "content_type", "etag", "last_modified"),
+    *("video_id", "asset", "error", "url", "stored_at"),
+)
 
 _UNTRIED = Tries()
 
@@ -94,23 +107,50 @@ def name_key(place: Place) -> str:
     return f"{place.folder}/{place.stem}".casefold()
 
 
-def moment(text: str | None) -> datetime | None:
-    """The time in a column. Raises `ValueError`, also where it has no zone."""
-    if text is None:
+def moment(value: object) -> datetime | None:
+    """The time in a column. Raises `ValueError`, also for one without a zone."""
+    if value is None:
         return None
-    found = datetime.fromisoformat(text)
+    found = datetime.fromisoformat(text(value))
     if found.tzinfo is None:
-        raise ValueError(f"the time {text} has no zone")
+        raise ValueError(f"a time without a zone: {value}")
     return found
 
 
-def place_of(folder: str, stem: str) -> Place:
-    """The place in two columns. Raises `ValueError` where it is none of the archive's."""
-    path = PurePath(folder, f"{stem}.json")
-    is_inside = not (path.drive or path.root or ".." in path.parts) and path.name == f"{stem}.json"
-    if not is_inside or path.parts[0].casefold() == str(HIDDEN):
-        raise ValueError(f"{folder!r}, {stem!r} is no place in the archive")
-    return Place(folder, stem)
+def text(value: object) -> str:
+    """The text in a column. Raises `ValueError`."""
+    if not isinstance(value, str):
+        raise ValueError("something that is no text")
+    return value
+
+
+def text_or_none(value: object) -> str | None:
+    """The text in a column that may be empty. Raises `ValueError`."""
+    return None if value is None else text(value)
+
+
+def number(value: object, *, least: int = 0) -> int:
+    """The number in a column, not below `least`. Raises `ValueError`."""
+    if not isinstance(value, int) or value < least:
+        raise ValueError("something that is no number")
+    return value
+
+
+def number_or_none(value: object) -> int | None:
+    """The number in a column that may be empty. Raises `ValueError`."""
+    return None if value is None else number(value)
+
+
+def place_of(folder: object, stem: object) -> Place:
+    """The place in two columns. Raises `ValueError` for one that is not in the archive, or among its own files."""
+    place = Place(text(folder), text(stem))
+    parts = place.folder.split("/") if place.folder else []
+    strange = {"", ".", ".."}.intersection(parts) or "/" in place.stem or "\0" in place.folder + place.stem
+    if strange or (parts and parts[0].lower() == str(HIDDEN)):
+        raise ValueError("a place that is none of a video")
+    if sys.platform == "win32" and set(place.folder + place.stem) & set(":\\"):
+        raise ValueError("a place that is none of a video")
+    return place
 
 
 def video_row(known: Known) -> tuple[object, ...]:
@@ -170,58 +210,74 @@ def asset_row(known: Known, asset: Asset) -> tuple[object, ...]:
 
 def asset_of(row: Sequence[Any]) -> Asset:
     """The asset in ASSET_COLUMNS. Raises `ValueError`."""
-    fields = {
-        "kind": row[0],
-        "index": row[1] or None,
-        "status": row[2],
-        "path": row[3],
-        "bytes": row[4],
-        "sha256": row[5],
-        "content_type": row[6],
-        "etag": row[7],
-        "last_modified": row[8],
-        "video_id": row[9],
-        "asset": row[10],
-        "error": row[11],
-        "url": row[12],
-        "stored_at": row[13],
-    }
-    return msgspec.convert(fields, Asset)
+    return msgspec.convert(dict(zip(_ASSET_FIELDS, row, strict=False)) | {"index": row[1] or None}, Asset)
 
 
 def tries_of(row: Sequence[Any]) -> Tries:
     """The tries in ASSET_COLUMNS. Raises `ValueError`."""
-    return Tries(int(row[15]), moment(row[16]), int(row[17]), bool(row[19]))
+    tries = Tries(number(row[15]), moment(row[16]), number(row[17]), bool(row[19]))
+    if tries.last is not None and tries.last.year > LAST_YEAR:
+        raise ValueError("a time at the end of the calendar")
+    return tries
 
 
 def known_of(row: Sequence[Any], assets: list[Asset], tries: Mapping[Slot, Tries]) -> Known:
     """What VIDEO_COLUMNS and the assets of a video say. Raises `ValueError`."""
     order = {kind: position for position, kind in enumerate(Kind)}
-    sidecar = {
-        "account": row[5],
-        "source": row[6],
-        "id": row[0],
-        "video": msgspec.json.decode(row[7]),
-        "revision": row[8],
-        "complete": bool(row[9]),
-        "history": msgspec.json.decode(row[10], type=tuple[Change, ...]),
-        "gone_upstream": row[11],
-        "accepted": msgspec.json.decode(row[12], type=tuple[str, ...]),
-        "archived_by": row[13],
-        "archived_at": row[14],
-        "assets": tuple(sorted(assets, key=lambda asset: (order[asset.kind], asset.index or 0))),
-    }
     return Known(
         place=place_of(row[1], row[2]),
         created=moment(row[4]),
-        sidecar=msgspec.convert(sidecar, Sidecar),
-        sidecar_bytes=row[15],
-        sidecar_sha256=row[16],
-        listed_run=row[17],
-        confirmed=row[18],
-        absent=row[19],
+        sidecar=Sidecar(
+            account=text(row[5]),
+            source=text(row[6]),
+            id=text(row[0]),
+            video=_item_of(row[7]),
+            revision=number(row[8], least=1),
+            complete=bool(row[9]),
+            history=msgspec.json.decode(text(row[10]), type=tuple[Change, ...]),
+            gone_upstream=text_or_none(row[11]),
+            accepted=msgspec.json.decode(text(row[12]), type=tuple[str, ...]),
+            archived_by=text(row[13]),
+            archived_at=text(row[14]),
+            assets=tuple(sorted(assets, key=lambda asset: (order[asset.kind], asset.index or 0))),
+        ),
+        sidecar_bytes=number_or_none(row[15]),
+        sidecar_sha256=text_or_none(row[16]),
+        listed_run=number(row[17]),
+        confirmed=number_or_none(row[18]),
+        absent=number_or_none(row[19]),
         tries=tries,
     )
+
+
+def outline_of(row: Sequence[Any]) -> Outline:
+    """The outline in OUTLINE_COLUMNS. Raises `ValueError`."""
+    return Outline(text(row[0]), place_of(row[1], row[2]), number_or_none(row[3]), text_or_none(row[4]), text(row[5]))
+
+
+def problem_of(row: Sequence[Any]) -> Problem:
+    """The problem in PROBLEM_COLUMNS. Raises `ValueError`."""
+    return Problem(
+        video_id=text(row[0]),
+        place=place_of(row[1], row[2]),
+        created=moment(row[3]),
+        is_listed=bool(row[4]),
+        gone_upstream=text_or_none(row[5]),
+        url=text_or_none(row[6]),
+        slot=Slot(Kind(row[7]), number(row[8])),
+        status=Status(row[9]),
+        error=text_or_none(row[10]),
+        accepted=bool(row[11]),
+        due=text_or_none(row[12]),
+    )
+
+
+def _item_of(column: object) -> dict[str, Any]:
+    data = text(column).encode()
+    item = msgspec.json.decode(data, type=dict[str, Any])
+    if is_nested_deeper_than(MAX_DEPTH + 2, data, item):
+        raise ValueError("an item that is nested too deeply")
+    return item
 
 
 def _json(value: object) -> str:

@@ -11,14 +11,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import disk
 from .errors import ConfigError, StorageError
 from .lock import has_locks
 
 BUSY_SECONDS = 10.0
+FARTHEST_VERSION = 1000
+"""No release will ever write a later one: it comes from damage."""
+
 IN_MEMORY = ":memory:"
 JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 """A journal ends with this where it names another file: a "super-journal", as for a transaction over several files."""
@@ -34,9 +39,20 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection = connection
         self._path = path
-        self.execute = connection.execute
+        self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.executemany = connection.executemany
-        self.close = connection.close
+
+    def execute(self, statement: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """The rows that a statement gives. Raises sqlite3's errors."""
+        cursor = self._connection.execute(statement, arguments)
+        self._cursors.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        """Closes the file. A statement that an error left half-read would hold its lock on it."""
+        for cursor in list(self._cursors):
+            cursor.close()
+        self._connection.close()
 
     @classmethod
     def open(cls, path: Path, steps: Sequence[str]) -> Database:
@@ -145,7 +161,7 @@ class Database:
             raise StorageError(
                 f"{self._path}: the catalogue: {error}", hint="check the disk, and run it again"
             ) from error
-        except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+        except (sqlite3.DatabaseError, ValueError, OverflowError, RecursionError) as error:
             raise _damaged(self._path, error) from error
 
     def check(self) -> None:
@@ -159,12 +175,12 @@ class Database:
         """The version of the file, from 1 to the newest one."""
         with self.errors():
             (found,) = self.execute("PRAGMA user_version").fetchone()
-        if found > newest:
+        if newest < found <= FARTHEST_VERSION:
             raise ConfigError(
                 f"the catalogue has format version {found}; this release knows up to {newest}",
                 hint="update pictory-archiver; nothing was changed",
             )
-        if found < 1:
+        if not 1 <= found <= newest:
             raise _damaged(self._path, "it is unfinished, or none of ours")
         return int(found)
 

@@ -162,7 +162,7 @@ class Web:
                 target = target.join(_parsed(location))
         if self._max_redirects:
             raise Unacceptable(f"more than {self._max_redirects} redirects")
-        raise Unacceptable(f"a redirect to {printable(target.host or '?', 80)}")
+        raise Unacceptable(f"a redirect to {printable(target.raw_host or '?', 80)}")
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer to one POST, a redirect too; its body is not read. Raises `WebError`s."""
@@ -218,7 +218,7 @@ class Web:
 
     def _proxy_for(self, url: yarl.URL) -> yarl.URL | None:
         proxy = self._proxies.get(url.scheme)
-        if not proxy or urllib.request.proxy_bypass(url.host or ""):
+        if not proxy or urllib.request.proxy_bypass(url.raw_host or ""):
             return None
         return yarl.URL(proxy if "://" in proxy else f"http://{proxy}")
 

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from .errors import ConfigError
-from .models import Kind, Place, Slot
+from .models import MAX_INDEX, Kind, Place, Slot
 from .text import printable
 
 UNDATED = "undated"
@@ -43,8 +43,8 @@ OUTPUT_SUFFIXES = {
     Kind.LAST_FRAME: ".last_frame.png",
 }
 PARTIAL = ".partial"
-# A page of 32 MB holds fewer than ten million references; beside a partial file lies its `.json`.
-LONGEST_SUFFIX = f".{Slot(Kind.REFERENCE, 9_999_999)}{PARTIAL}.json"
+# Beside a partial file lies its `.json`.
+LONGEST_SUFFIX = f".{Slot(Kind.REFERENCE, MAX_INDEX)}{PARTIAL}.json"
 
 DIRECTIVES = frozenset("YmdHMSjy")
 GIVING_WAY = ("slug", "aspect_ratio", "model", "account", "id")  # the text fields, the first to be cut first

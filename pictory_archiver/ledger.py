@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from .archive import JOURNAL, Archive
-from .catalogue import Catalogue, Problem
+from .catalogue import Catalogue, DamagedCatalogue, Problem
 from .errors import worst_status
 from .journal import Checked, read_checks
 from .logbook import Listing, Run
@@ -128,7 +128,14 @@ def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age:
 
     With `max_age` a listing that is older does not count as known to be complete.
     """
-    with for_reading(archive, settings) as catalogue:
+    try:
+        return _read(archive, settings, now, max_age, distrust=False)
+    except DamagedCatalogue:
+        return _read(archive, settings, now, max_age, distrust=True)
+
+
+def _read(archive: Archive, settings: Settings, now: datetime, max_age: timedelta | None, *, distrust: bool) -> Ledger:
+    with for_reading(archive, settings, distrust=distrust) as catalogue:
         log = catalogue.logbook
         sound, last, last_full = (
             log.last_listing(sound=True),

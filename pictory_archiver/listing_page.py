@@ -22,10 +22,9 @@ import msgspec
 
 from .addresses import locator, strip_signature
 from .errors import BrokenBody
-from .json_weight import holds_more_values_than
+from .json_weight import MAX_DEPTH, holds_more_values_than
 from .models import Kind, OddItem, Page, Slot, Source, Video
 
-MAX_DEPTH = 200
 MAX_VALUES = 200_000
 """In a page: a hundred videos have some thousands."""
 MAX_INTEGER_DIGITS = 1000

@@ -43,6 +43,13 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+LARGEST = 2**63 - 1
+"""The largest number that the catalogue can hold."""
+
+MAX_INDEX = 9_999_999
+"""A page of 32 MB holds fewer than ten million references."""
+
+
 class Slot(Struct, frozen=True, order=True):
     """The place of one file within a video: its kind and, for references, its number from 1 (otherwise 0)."""
 
@@ -131,10 +138,10 @@ class Asset(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     kind: Kind
-    index: int | None = None
+    index: Annotated[int, Meta(ge=1, le=MAX_INDEX)] | None = None
     status: Status
     path: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$(?!\n)")] | None
-    bytes: int | None = None
+    bytes: Annotated[int, Meta(ge=-LARGEST, le=LARGEST)] | None = None
     sha256: str | None = None
     content_type: str | None = None
     etag: str | None = None

@@ -105,11 +105,16 @@ def rebuild(
 
 
 @contextlib.contextmanager
-def for_reading(archive: Archive, settings: Settings) -> Iterator[Catalogue]:
-    """The catalogue for looking only; a lost or damaged one is rebuilt in memory, and nothing is written."""
-    try:
-        catalogue = Catalogue.open_read_only(catalogue_path(archive, settings))
-    except DamagedCatalogue:
+def for_reading(archive: Archive, settings: Settings, *, distrust: bool = False) -> Iterator[Catalogue]:
+    """The catalogue for looking only; a lost or damaged one is rebuilt in memory, and nothing is written.
+
+    One that is to be distrusted counts as damaged.
+    """
+    catalogue = None
+    if not distrust:
+        with contextlib.suppress(DamagedCatalogue):
+            catalogue = Catalogue.open_read_only(catalogue_path(archive, settings))
+    if catalogue is None:
         catalogue = Catalogue.in_memory()
         fill(catalogue, archive)
     try:

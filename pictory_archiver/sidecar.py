@@ -15,15 +15,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import ConfigError
-from .json_weight import holds_more_values_than
-from .models import OUTPUTS, Asset, Status
+from .json_weight import MAX_DEPTH, holds_more_values_than, is_nested_deeper_than
+from .models import LARGEST, OUTPUTS, Asset, Kind, Status
 
 FORMAT: Literal["pictory-archiver/sidecar"] = "pictory-archiver/sidecar"
 VERSION = 1
 MAX_VALUES = 500_000
 SCHEMA_ID = "sidecar.schema.json"
 
-Digits = Annotated[int, Meta(ge=1)]
+Digits = Annotated[int, Meta(ge=1, le=LARGEST)]
 
 
 class BrokenSidecar(ValueError):
@@ -104,7 +104,9 @@ def parse(data: bytes) -> Sidecar:
     if holds_more_values_than(MAX_VALUES, data):
         raise BrokenSidecar(f"it holds more than {MAX_VALUES:,} values")
     try:
-        return _decoder.decode(data)
+        sidecar = _decoder.decode(data)
+        _refuse_impossible(sidecar, data)
+        return sidecar
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         problem = str(error)
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -115,6 +117,15 @@ def parse(data: bytes) -> Sidecar:
                 hint="update pictory-archiver; nothing was changed",
             )
     raise BrokenSidecar(problem)
+
+
+def _refuse_impossible(sidecar: Sidecar, data: bytes) -> None:
+    """What no release writes and no reader could work with. Raises `DecodeError`."""
+    if is_nested_deeper_than(MAX_DEPTH + 2, data, [sidecar.video, *(change.was for change in sidecar.history)]):
+        raise msgspec.DecodeError(f"it is nested deeper than {MAX_DEPTH} levels")
+    for asset in sidecar.assets:
+        if (asset.index is None) == (asset.kind is Kind.REFERENCE):
+            raise msgspec.DecodeError(f"it {'does not number' if asset.index is None else 'numbers'} a {asset.kind}")
 
 
 def schema() -> dict[str, Any]:

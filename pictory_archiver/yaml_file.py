@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .accounts import SETTINGS, Account, check_name
+from .accounts import MAX_ACCOUNTS, SETTINGS, Account, check_name
 from .errors import ConfigError
 from .given import Given, Layer, unknown
 from .key import mask
 from .setting_rules import ACCOUNTS, FIELDS, GROUPS
-from .settings import MIB
+from .settings import KIB
 
 if TYPE_CHECKING:
     import yaml
 
-MAX_FILE_BYTES = MIB
+MAX_FILE_BYTES = 128 * KIB
+"""Its accounts and comments take a few KiB; the reader of YAML is slow enough to hang on a megabyte."""
+
+MAX_NUMBER = 10_000
+"""Characters of a value that is no text: to read `1:1:1:1…` takes time that grows with the square of its length."""
 
 
 class FromFile(Struct, frozen=True):
@@ -48,7 +52,7 @@ def read_file(file: Path, *, must_exist: bool) -> FromFile:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise ConfigError(f"the settings file {name} cannot be read: {reason}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"the settings file {name} is larger than 1 MiB")
+        raise ConfigError(f"the settings file {name} is larger than {MAX_FILE_BYTES // KIB} KiB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,6 +101,8 @@ def _accounts(root: yaml.Node, file: Path) -> Iterator[Account]:
             for account, value, where in _lines(node, f"{ACCOUNTS}.", file):
                 check_name(account, names, where)
                 names.append(account)
+                if len(names) > MAX_ACCOUNTS:
+                    raise ConfigError(f"{ACCOUNTS}: more than {MAX_ACCOUNTS} of them (from {where})")
                 yield Account(account, where, _account(account, value, file))
 
 
@@ -143,8 +149,10 @@ def _plain(node: yaml.Node, path: str, where: str) -> object:
     if not isinstance(node, yaml.ScalarNode):
         return {}
     try:
+        if len(node.value) > MAX_NUMBER and node.tag != "tag:yaml.org,2002:str":
+            raise ValueError
         return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError):
         raise ConfigError(f"{path}: not a value that YAML knows; put it in quotes (from {where})") from None
 
 

@@ -372,7 +372,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert refusal(tmp_path, b"account: a\nx: \xff").endswith("line 2: the settings file has to be UTF-8 text")
     assert refusal(tmp_path, b"\xff\xfea\0").endswith("line 1: the settings file has to be UTF-8 text")
-    assert refusal(tmp_path, b"#" * (MIB + 1)).endswith("is larger than 1 MiB")
+    assert refusal(tmp_path, b"#" * (128 * KIB + 1)).endswith("is larger than 128 KiB")
     with pytest.raises(ConfigError, match="cannot be read"):
         load({}, config_file=tmp_path, environ={})
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pictory_archiver.errors import BrokenBody
-from pictory_archiver.listing_page import MAX_DEPTH, changed_fields, created_of, parse_page
+from pictory_archiver.json_weight import MAX_DEPTH
+from pictory_archiver.listing_page import changed_fields, created_of, parse_page
 from pictory_archiver.models import Kind, OddItem, Page, Slot, Video
 
 SIGNATURE = "Expires=1&Signature=hunter2&Key-Pair-Id=K"
