@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import get_args
@@ -92,3 +93,40 @@ def test_the_readme_begins_with_the_users_commands_and_says_what_was_never_run()
     assert "never run here" in readme
     assert "Generated images and editor projects" in readme
     assert "Generated images and editor projects" in NOT_COVERED
+
+
+NAMED_TEST = re.compile(r"`(test_\w+\.py)::(\w+)`")
+ACCEPTANCE_CASES = 56
+ACTORS = (
+    "answer of the API",
+    "The CDN",
+    "A prompt",
+    "The host of a reference image",
+    "Another user of the machine",
+    "A web page against `serve`",
+    "A stolen settings file",
+)
+
+
+@pytest.mark.parametrize("document", ["docs/reliability.md", "docs/security.md"])
+def test_every_test_that_is_named_is_there(document: str) -> None:
+    named = set(NAMED_TEST.findall(read(document)))
+    assert len(named) > 20
+    for file in {file for file, _ in named}:
+        tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+        there = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        assert {name for each, name in named if each == file} <= there
+
+
+def test_every_case_of_the_acceptance_list_has_a_row_or_is_said_not_to_be_built() -> None:
+    text = read("docs/reliability.md")
+    rows = re.findall(r"^\| ([\d, ]+) \|.*`test_", text, re.MULTILINE)
+    missing = set(range(1, ACCEPTANCE_CASES + 1)) - {int(number) for row in rows for number in row.split(",")}
+    (not_built,) = re.findall(r"^Not built yet.*$", text, re.MULTILINE)
+    assert missing == {int(number) for number in re.findall(r"\((\d+)\)", not_built)}
+
+
+def test_the_threat_model_is_about_everybody() -> None:
+    headings = [line for line in read("docs/security.md").splitlines() if line.startswith("## ")]
+    for actor in ACTORS:
+        assert any(actor in heading for heading in headings), actor
