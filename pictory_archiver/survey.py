@@ -12,31 +12,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import Struct
 
-from . import disk
-from .archive import HIDDEN, LIBRARY, MANIFEST, MAX_SIDECAR, README, Archive, is_litter
+from .archive import Archive
 from .catalogue import Known, Outline
 from .errors import ConfigError, StorageError
 from .events import BytesRead, Found, Observer, VideosChecked
-from .findings import Finding, Seen, What, is_promise, slots_in_doubt
+from .findings import Finding, What, is_promise, slots_in_doubt
 from .layout import PARTIAL
+from .lookout import Chunk, Lookout, is_text, shown
 from .models import Place, Slot
-from .reading import Reader, ReadingEnded
+from .reading import ReadingEnded
 from .shelf import Shelf
-from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
+from .sidecar import Sidecar
 from .subset import EVERYTHING, Subset
 from .text import printable
 from .threads import Threads, outlive
-from .tree import is_nested
 from .verdicts import (
     Held,
     Looked,
@@ -50,13 +47,11 @@ from .verdicts import (
     notes_on,
 )
 
-VIDEOS_PER_STEP = 8
 STEPS_AHEAD_PER_READER = 3
 ROWS_PER_STEP = 1000
 TELL_EVERY_SECONDS = 0.25
 
 _PARTIALS = (PARTIAL, f"{PARTIAL}.json", f"{PARTIAL}.next")
-_OURS_AT_ROOT = frozenset({str(README), str(MANIFEST), "index.html"})
 
 
 class Examined(Struct, frozen=True, kw_only=True):
@@ -81,16 +76,6 @@ class Examined(Struct, frozen=True, kw_only=True):
         return any(finding.is_damage for finding in self.findings)
 
 
-class _Chunk(Struct, frozen=True):
-    """Some of the sidecars of a folder; the last chunk of a folder has all its other names, and what else was found."""
-
-    folder: PurePosixPath
-    sidecars: tuple[str, ...]
-    is_last: bool
-    others: tuple[str, ...] = ()
-    troubles: tuple[Finding, ...] = ()
-
-
 class Survey:
     """One look through an archive. `videos`, `files` and `incomplete` count what was looked at so far; `files_read`
     those that were read.
@@ -112,15 +97,11 @@ class Survey:
         workers: int,
         observer: Observer,
     ) -> None:
-        self._root = archive.root
         self._shelf = shelf
-        self._quick = quick
-        self._subset = subset
-        self._only = only
+        self._lookout = Lookout(archive.root, quick=quick, subset=subset, only=only)
         self._all_videos = all_videos
         self._ahead = STEPS_AHEAD_PER_READER * workers
         self._threads = Threads(workers + 1, "reading")
-        self._reader = Reader()
         self._observer = observer
         self._told_bytes = 0
         self._claimed: set[str] = set()
@@ -131,19 +112,19 @@ class Survey:
     @property
     def bytes_read(self) -> int:
         """The bytes of media that were read so far."""
-        return self._reader.bytes
+        return self._lookout.reader.bytes
 
     async def examined(self) -> AsyncGenerator[Examined | Finding]:
         """What is not as it should be: videos, and files that belong to none; or all videos.
 
         Raises `StorageError`, `ConfigError`.
         """
-        walk = self._walk()
-        ahead: deque[tuple[_Chunk, asyncio.Future[list[Looked]]]] = deque()
+        walk = self._lookout.walk()
+        ahead: deque[tuple[Chunk, asyncio.Future[list[Looked]]]] = deque()
         try:
             while True:
                 chunks = await self._threads.hop(lambda: list(islice(walk, self._ahead - len(ahead))))
-                ahead.extend((chunk, self._threads.start(self._look_at_chunk, chunk)) for chunk in chunks)
+                ahead.extend((chunk, self._threads.start(self._lookout.chunk, chunk)) for chunk in chunks)
                 if not ahead:
                     break
                 chunk, future = ahead[0]  # it stays among those that are waited for at the end
@@ -155,81 +136,11 @@ class Survey:
                 yield each
             self._tell_bytes()
         finally:
-            self._reader.end()
+            self._lookout.reader.end()
             for _, future in ahead:
                 with contextlib.suppress(ReadingEnded, StorageError):
                     await outlive(future)
             self._threads.close()
-
-    # The walk, in threads
-
-    def _walk(self) -> Iterator[_Chunk]:
-        """The folders in the order of their paths, each in chunks."""
-        troubles: list[Finding] = []
-
-        def on_error(error: OSError) -> None:
-            where = os.path.relpath(os.fsdecode(error.filename or ""), self._root)
-            detail = f"the folder cannot be read: {os.strerror(error.errno or 0)}"
-            troubles.append(Finding(what=What.UNREADABLE, path=_printable(where), detail=detail))
-
-        for path, subfolders, names in os.walk(self._root, onerror=on_error):
-            folder = PurePosixPath(os.path.relpath(path, self._root).replace(os.sep, "/"))
-            is_top = folder == PurePosixPath()
-            if not is_top and is_nested(path, subfolders):
-                where, detail = _printable(str(folder)), "another archive, which is not looked into"
-                troubles.append(Finding(what=What.EXTRA, path=where, detail=detail))
-                subfolders.clear()
-                continue
-            for name in sorted(subfolders):
-                detail = ""
-                if os.path.islink(os.path.join(path, name)):  # noqa: PTH114, PTH118 - names that may be no text
-                    detail = "a link, which is not followed"
-                elif not _is_text(name):
-                    detail = "a folder whose name is no text: the archive has none such, and it is not looked into"
-                if detail:
-                    troubles.append(Finding(what=What.EXTRA, path=_printable(str(folder / name)), detail=detail))
-            kept = (each for each in subfolders if not (is_litter(each) or (is_top and _is_hidden(each))))
-            subfolders[:] = sorted(each for each in kept if _is_text(each))
-            names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
-            sidecars = [name for name in names if _may_be_sidecar(name)]
-            others = tuple(name for name in names if not _may_be_sidecar(name))
-            for start in range(0, len(sidecars), VIDEOS_PER_STEP):
-                yield _Chunk(folder, tuple(sidecars[start : start + VIDEOS_PER_STEP]), is_last=False)
-            yield _Chunk(folder, (), is_last=True, others=others, troubles=tuple(troubles))
-            troubles.clear()
-        if troubles:
-            yield _Chunk(PurePosixPath(), (), is_last=True, troubles=tuple(troubles))
-
-    def _look_at_chunk(self, chunk: _Chunk) -> list[Looked]:
-        return [self._look_at_sidecar(chunk.folder, name) for name in chunk.sidecars]
-
-    def _look_at_sidecar(self, folder: PurePosixPath, name: str) -> Looked:
-        path = self._root / folder / name
-        if path.exists() and disk.size_of(path) is None:
-            return Looked(name, None, None, None, is_ours=False, problem="it is a link, or no file", seen={})
-        try:
-            with open(path, "rb", opener=disk.opener) as file:
-                data = file.read(MAX_SIDECAR + 1)
-        except OSError as error:
-            problem = f"it cannot be read: {os.strerror(error.errno or 0)}"
-            return Looked(name, None, None, None, is_ours=False, problem=problem, seen={})
-        digest = hashlib.sha256(data).hexdigest()
-        is_ours = FORMAT.encode() in data
-        try:
-            sidecar = parse(data)
-        except BrokenSidecar as error:
-            return Looked(name, None, len(data), digest, is_ours=is_ours, problem=str(error), seen={})
-        except ConfigError as error:
-            return Looked(name, None, len(data), digest, is_ours=is_ours, problem=str(error), seen={}, is_newer=True)
-        return Looked(name, sidecar, len(data), digest, is_ours=True, problem="", seen=self._look_at(folder, sidecar))
-
-    def _look_at(self, folder: PurePosixPath, sidecar: Sidecar) -> dict[Slot, Seen]:
-        """The files that a sidecar promises, as they are."""
-        read = self._reads(sidecar)
-        where = self._root / folder
-        assets = sidecar.assets if self._wants(sidecar) else ()
-        promised = {asset.slot: asset.path for asset in assets if is_promise(asset) and asset.path}
-        return {slot: self._reader.look(where / path, read=read) for slot, path in promised.items()}
 
     async def _watched(self, future: asyncio.Future[list[Looked]]) -> list[Looked]:
         """What a step came to; observers learn meanwhile how much was read."""
@@ -239,14 +150,14 @@ class Survey:
         return future.result()
 
     def _tell_bytes(self) -> None:
-        count = self._reader.bytes - self._told_bytes
+        count = self._lookout.reader.bytes - self._told_bytes
         if count:
             self._told_bytes += count
             self._observer(BytesRead(count))
 
     # The judgement, one video after the other
 
-    async def _judged(self, chunk: _Chunk, looked: Sequence[Looked]) -> AsyncIterator[Examined | Finding]:
+    async def _judged(self, chunk: Chunk, looked: Sequence[Looked]) -> AsyncIterator[Examined | Finding]:
         sound = {each.sidecar.id: each for each in looked if each.sidecar is not None}
         outlines = await self._shelf.ask(self._shelf.catalogue.outlines, list(sound))
         held = await self._held(each.believed for each in sound.values())
@@ -288,7 +199,7 @@ class Survey:
                 detail = f"another sidecar of the video that lies at {outline.place.sidecar}"
                 return Finding(what=What.EXTRA, path=str(place.sidecar), detail=detail, video_id=sidecar.id)
             self._settled.add(sidecar.id)
-        if not self._wants(sidecar):
+        if not self._lookout.wants(sidecar):
             return None
         self._count(sidecar, len(looked.seen))
         notes = tuple(notes_on(place, sidecar, outline))
@@ -307,7 +218,7 @@ class Survey:
         self, place: Place, looked: Looked, outline: Outline | None, notes: tuple[Finding, ...]
     ) -> Examined | None:
         """The second look at a video, with all that the catalogue knows of it."""
-        again = await self._threads.hop(self._look_at_sidecar, PurePosixPath(place.folder), looked.name)
+        again = await self._threads.hop(self._lookout.sidecar, PurePosixPath(place.folder), looked.name)
         if again.sidecar is None:
             self._unreadable[again.name] = again
             return None
@@ -322,7 +233,7 @@ class Survey:
         truth, digest, seen = sidecar, again.sha256, again.seen
         if known is not None and contradicted:
             truth, digest = known.sidecar, known.sidecar_sha256
-            seen = await self._threads.hop(self._look_at, PurePosixPath(place.folder), truth)
+            seen = await self._threads.hop(self._lookout.files, PurePosixPath(place.folder), truth)
         false = [about_sidecar(What.FALSE_SIDECAR, place, lies[0], sidecar.id)] if lies else []
         findings = (*false, *damaged_files(place, truth, seen), *notes)
         bad = frozenset(bad_slots(truth, seen)) | dangling(truth, held) | slots_in_doubt(truth, again.name)
@@ -335,10 +246,10 @@ class Survey:
         targets = {asset.video_id for sidecar in sidecars for asset in sidecar.assets if asset.video_id is not None}
         return await self._shelf.ask(self._shelf.catalogue.held_files, sorted(targets)) if targets else frozenset()
 
-    async def _leftovers(self, chunk: _Chunk) -> AsyncIterator[Examined | Finding]:
+    async def _leftovers(self, chunk: Chunk) -> AsyncIterator[Examined | Finding]:
         """What no readable sidecar of a folder names: videos with a lost or damaged one, and files of none."""
         names = [name for name in (*chunk.others, *self._unreadable) if name not in self._claimed]
-        stems = sorted({name.partition(".")[0] for name in names if _is_text(name)})
+        stems = sorted({name.partition(".")[0] for name in names if is_text(name)})
         places = [Place.of(chunk.folder / f"{stem}.json") for stem in stems]
         known = {each.place.stem: each for each in await self._shelf.ask(self._shelf.catalogue.at, places)}
         taken: set[str] = set()
@@ -360,7 +271,7 @@ class Survey:
                 finding = about_sidecar(What.DAMAGED_SIDECAR, place, unreadable.problem, None)
                 yield Examined(place=place, sidecar=None, known=None, truth=None, findings=(finding,))
         for name in sorted(set(names) - taken):
-            path = _printable(str(chunk.folder / name))
+            path = shown(str(chunk.folder / name))
             if name.endswith(_PARTIALS):
                 yield Finding(what=What.UNFINISHED, path=path, detail="a download that was not finished")
             elif name.partition(".")[0] in known:
@@ -374,13 +285,13 @@ class Survey:
         if unreadable is None and (sidecar.id in self._settled or await self._is_there(place)):
             return None  # written meanwhile, or found elsewhere
         self._settled.add(sidecar.id)
-        if not self._wants(sidecar):
+        if not self._lookout.wants(sidecar):
             return None
         self._count(sidecar, sum(is_promise(asset) for asset in sidecar.assets))
         what, problem = What.LOST_SIDECAR, "it is not there"
         if unreadable is not None:
             what, problem = What.DAMAGED_SIDECAR, unreadable.problem
-        seen = await self._threads.hop(self._look_by_catalogue, known)
+        seen = await self._threads.hop(self._lookout.files_of, known)
         findings = (about_sidecar(what, place, problem, sidecar.id), *damaged_files(place, sidecar, seen))
         bad = frozenset(bad_slots(sidecar, seen))
         return Examined(
@@ -393,21 +304,13 @@ class Survey:
             bad=bad,
         )
 
-    def _look_by_catalogue(self, known: Known) -> dict[Slot, Seen]:
-        """As `_look_at`, where the folder was not walked: it may be lost, or a link by now."""
-        try:
-            disk.find(self._root, known.place.sidecar)
-        except StorageError as error:
-            return {asset.slot: Seen(None, trouble=str(error)) for asset in known.sidecar.assets if is_promise(asset)}
-        return self._look_at(PurePosixPath(known.place.folder), known.sidecar)
-
     async def _rows_without_sidecar(self) -> AsyncIterator[Examined]:
         """Videos of the catalogue of whose files nothing at all was met."""
         after = ""
         while rows := await self._shelf.ask(self._shelf.catalogue.outlines_after, after, ROWS_PER_STEP):
             after = rows[-1].id
             rows = [row for row in rows if row.sidecar_bytes is not None and row.id not in self._settled]
-            missing = await self._threads.hop(self._not_there, rows)
+            missing = await self._threads.hop(self._lookout.without_sidecar, rows)
             known = await self._shelf.ask(self._shelf.catalogue.known, [row.id for row in missing])
             for row in missing:
                 found = await self._judge_by_catalogue(known[row.id], None) if row.id in known else None
@@ -415,28 +318,13 @@ class Survey:
                     self._tell(found)
                     yield found
 
-    def _not_there(self, rows: Sequence[Outline]) -> list[Outline]:
-        return [row for row in rows if not self._has_sidecar(row.place)]
-
     async def _is_there(self, place: Place) -> bool:
-        return await self._threads.hop(self._has_sidecar, place)
-
-    def _has_sidecar(self, place: Place) -> bool:
-        try:
-            return disk.size_of(disk.find(self._root, place.sidecar)) is not None
-        except StorageError:
-            return False
-
-    def _wants(self, sidecar: Sidecar) -> bool:
-        return self._only is None or sidecar.id in self._only
-
-    def _reads(self, sidecar: Sidecar) -> bool:
-        return not self._quick and self._subset.holds(sidecar.id)
+        return await self._threads.hop(self._lookout.has_sidecar, place)
 
     def _count(self, sidecar: Sidecar, files: int) -> None:
         self.videos += 1
         self.files += files
-        self.files_read += files if self._reads(sidecar) else 0
+        self.files_read += files if self._lookout.reads(sidecar) else 0
         self.incomplete += not sidecar.complete
         self._observer(VideosChecked(1))
 
@@ -453,27 +341,11 @@ def _refuse_newer(folder: PurePosixPath, looked: Looked, known: Known | None) ->
         outline = Outline(sidecar.id, known.place, known.sidecar_bytes, known.sidecar_sha256, sidecar.archived_at)
     if not is_another(looked, outline):
         raise ConfigError(
-            f"{_printable(str(folder / looked.name))}: {looked.problem}",
+            f"{shown(str(folder / looked.name))}: {looked.problem}",
             hint="update pictory-archiver; nothing was changed",
         )
-
-
-def _may_be_sidecar(name: str) -> bool:
-    return name.endswith(".json") and not name.endswith(f"{PARTIAL}.json") and _is_text(name)
 
 
 def _has_files(stem: str, names: Sequence[str]) -> bool:
     """Whether outputs of a video of this stem lie beside it."""
     return any(name.startswith(f"{stem}.") and not name.endswith(_PARTIALS) for name in names)
-
-
-def _is_hidden(name: str) -> bool:
-    return name in (str(HIDDEN), str(LIBRARY))
-
-
-def _is_text(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _printable(path: str) -> str:
-    return printable(path, 1000)
