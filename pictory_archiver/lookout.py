@@ -22,9 +22,9 @@ from .subset import Subset
 from .text import printable
 from .tree import is_nested
 from .verdicts import Looked
+from .verification import MAX_PATH
 
 VIDEOS_PER_STEP = 8
-MAX_PATH = 1000
 
 _OURS_AT_ROOT = frozenset({str(README), str(MANIFEST), "index.html"})
 
