@@ -182,6 +182,7 @@ class Repairing:
 
     async def _journey(self, shop: Workshop, mender: Mender) -> None:
         """From the survey to the last file that a fresh link brought. Raises `StorageError`."""
+        await shop.shelf.ask(shop.shelf.catalogue.check)  # what it says of a lost sidecar will be written
         only = await self._chosen(shop)
         catalogue, workers = shop.shelf.catalogue, self._settings.download.workers
         self._survey = Survey(

@@ -161,6 +161,8 @@ class Check:
             async with contextlib.aclosing(survey.examined()) as examined:
                 async for each in examined:
                     self._collected.add(each.findings if isinstance(each, Examined) else [each])
+            if self._collected.damage_count:
+                await shelf.ask(catalogue.check)  # or it is the catalogue that is damaged, and not what it speaks of
         finally:
             shelf.close()
 

@@ -284,6 +284,25 @@ def test_without_a_catalogue_the_sidecars_are_believed(held: Held, archive: Path
     assert {what for what, _ in found(outcome)} == {"damaged", "damaged_sidecar"}
 
 
+@pytest.mark.parametrize("command", ["verify", "repair"])
+def test_rot_in_the_catalogue_is_not_taken_for_damage_of_the_files(held: Held, archive: Path, command: str) -> None:
+    """Of one digest alone, which everything else contradicts; and of whole pages, so that it says nothing true."""
+    _, program = held
+    seen, nothing = (["damage_count"], [0]) if command == "verify" else (["mended_count", "left_count"], [0, 0])
+    before = files_of(archive)
+    change(archive / CATALOGUE, f"UPDATE videos SET sidecar_sha256 = '{'0' * 64}' WHERE rowid % 3 = 0")
+    outcome = program.run(command, archive, "--json")
+    assert (outcome.status, *map(outcome.report.get, seen)) == (0, *nothing)
+
+    change(archive / CATALOGUE, "UPDATE videos SET folder = '2001/01/01', stem = 'x' || rowid, sidecar_bytes = 7")
+    with (archive / CATALOGUE).open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(b"\xff" * 16)
+    outcome = program.run(command, archive, "--json")
+    assert (outcome.status, *map(outcome.report.get, seen)) == (0, *nothing)
+    assert files_of(archive) == before
+
+
 def test_a_sidecar_of_a_newer_release_is_refused(held: Held, archive: Path) -> None:
     simulator, program = held
     sidecar = file_of(archive, simulator.world, 2, "json")
