@@ -71,11 +71,15 @@ def reindex(
     """
     from .progress import watching
     from .reindex import reindex_archive
+    from .running import stopped_between_steps
 
     chosen = one_account(archive, account=account, config_file=config_file)
     root, settings = chosen.root, chosen.loaded.settings
-    with watching(quiet=quiet, verbosity=0, bars=not no_progress, write=message, check=True) as observer:
-        done = reindex_archive(root, settings, datetime.datetime.now(datetime.UTC), observer=observer)
+    with (
+        watching(quiet=quiet, verbosity=0, bars=not no_progress, write=message, check=True) as observer,
+        stopped_between_steps(observer) as steps,
+    ):
+        done = reindex_archive(root, settings, datetime.datetime.now(datetime.UTC), observer=steps)
     warn(_problems(done))
     if as_json:
         click.echo(json_text(done))

@@ -1,16 +1,18 @@
-"""Runs a coroutine to its end, or until a signal asks for it."""
+"""Work that is done to its end, or until a signal asks for it: a coroutine, or steps that tell what they have done."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
 from .errors import Stopped
+from .events import Event, Observer
 
 PATIENCE_SECONDS = 8.0
 
@@ -37,6 +39,28 @@ def run_until_signal(work: Coroutine[Any, Any, T]) -> T:
     if stopping.received:
         raise Stopped(stopping.received)
     return result
+
+
+@contextlib.contextmanager
+def stopped_between_steps(observer: Observer) -> Iterator[Observer]:
+    """An observer for work without a loop: a SIGINT or SIGTERM is raised as `Stopped` once the step is told of.
+
+    As for `run_until_signal`, the process ends at once with a second signal, and some seconds after the first.
+    """
+    stopping = _Stopping()
+    former = {number: signal.signal(number, stopping.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def observe(event: Event) -> None:
+        observer(event)
+        if stopping.received:
+            raise Stopped(stopping.received)
+
+    try:
+        yield observe
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        stopping.calm()
 
 
 class _Stopping:
