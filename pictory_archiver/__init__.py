@@ -8,7 +8,7 @@ What the command line does, a program can do:
     repair_archive(folder, settings, key) fetches again what is damaged or lost
     Archive.open(folder).videos()       what an archive holds
 
-docs/library.md has a runnable example. Names are imported when they are first used, so that this package itself
+docs/python.md has a runnable example. Names are imported when they are first used, so that this package itself
 costs nothing to import.
 """
 

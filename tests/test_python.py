@@ -1,4 +1,4 @@
-"""The package as a library: the program in docs/library.md runs, and what it uses does what it says."""
+"""The package as a library: the program in docs/python.md runs, and what it uses does what it says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pictory_archiver.simulator import Fault, Match, Simulator, Status, World
 from .conftest import Account
 from .support import TIMEOUT, check_against_world
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "library.md"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "python.md"
 
 
 def settings_for(simulator: Simulator) -> Settings:
