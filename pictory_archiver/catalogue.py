@@ -34,6 +34,7 @@ from .catalogue_schema import STEPS
 from .database import DamagedCatalogue, Database
 from .logbook import Logbook, Unfinished
 from .models import INPUTS, OUTPUTS, Asset, Kind, Place, Slot, Status
+from .overview import Overview
 from .plan import DELETED_HERE
 from .tries import Tries
 
@@ -45,11 +46,12 @@ _TRIED_AGAIN = ",".join(f"'{status}'" for status in (Status.PENDING, Status.FAIL
 
 
 class Catalogue:
-    """One open catalogue: its videos and their files. `logbook` remembers the runs."""
+    """One open catalogue: its videos and their files. `logbook` remembers the runs, `overview` is for looking."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.logbook = Logbook(database)
+        self.overview = Overview(database)
 
     @classmethod
     def open(cls, path: Path) -> Catalogue:

@@ -1,0 +1,193 @@
+"""Continuations: videos that go on from one another, and the films that they make together. Pure.
+
+A video continues another one where it was made by extending that one, or where its first frame is that one's last
+frame. One video may be continued by several: its continuations form a tree. The *main line* goes, at each fork, to the
+continuation that goes on for the most parts, of equal ones to the last by its id. What data of others may hold besides
+(a circle, a video that continues itself) is cut.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from .addresses import locator
+from .models import Kind
+
+CONTINUED = {Kind.EXTEND_SOURCE: Kind.VIDEO, Kind.FIRST_FRAME: Kind.LAST_FRAME}
+"""Which file of the earlier video an input of the later one is, where it continues it. The first that fits counts."""
+
+_FIELDS = {
+    "url": Kind.VIDEO,
+    "lastFrameImageUrl": Kind.LAST_FRAME,
+    "extendVideoUrl": Kind.EXTEND_SOURCE,
+    "firstFrameImageUrl": Kind.FIRST_FRAME,
+}
+
+
+class File(Struct, frozen=True):
+    """What is known of a file for this: of which video, what it is, its address, and what it is linked to."""
+
+    video_id: str
+    kind: Kind
+    address: str | None
+    linked_video: str | None = None
+    linked_kind: Kind | None = None
+
+
+class Chains:
+    """The continuations among videos. `parents` names, by the id of a video, the one that it continues."""
+
+    def __init__(self, parents: Mapping[str, str]) -> None:
+        self._parents = _without_circles(parents)
+        self._children: defaultdict[str, list[str]] = defaultdict(list)
+        for child in sorted(self._parents):
+            self._children[self._parents[child]].append(child)
+        self._next = self._main_lines()
+
+    def __len__(self) -> int:
+        """How many videos are part of a chain."""
+        return len(self._parents.keys() | self._children.keys())
+
+    def continues(self, video_id: str) -> str | None:
+        """The video that this one goes on from."""
+        return self._parents.get(video_id)
+
+    def continued_by(self, video_id: str) -> tuple[str, ...]:
+        """The videos that go on from this one, by id."""
+        return tuple(self._children.get(video_id, ()))
+
+    def through(self, video_id: str) -> tuple[str, ...]:
+        """The film that a video is part of: all before it, and the main line behind it. Empty where it is none."""
+        before = []
+        at = self._parents.get(video_id)
+        while at is not None:
+            before.append(at)
+            at = self._parents.get(at)
+        film = (*reversed(before), video_id, *self._line(video_id))
+        return film if len(film) > 1 else ()
+
+    def films(self) -> Iterator[tuple[str, ...]]:
+        """Every video that is part of a chain, once: the main line of each tree, and behind it its other branches, each
+        from where it leaves the line. Trees in the order of the ids of their first videos."""
+        for first in sorted(self._children.keys() - self._parents.keys()):
+            branches = [first]
+            while branches:
+                start = branches.pop()
+                line = (start, *self._line(start))
+                yield line
+                taken = {*line}
+                branches += [
+                    child
+                    for part in reversed(line)
+                    for child in reversed(self._children.get(part, ()))
+                    if child not in taken
+                ]
+
+    def _line(self, video_id: str) -> Iterator[str]:
+        at = self._next.get(video_id)
+        while at is not None:
+            yield at
+            at = self._next.get(at)
+
+    def _main_lines(self) -> dict[str, str]:
+        """By id the continuation that the main line goes on with."""
+        depth: dict[str, int] = {}
+        lines: dict[str, str] = {}
+        waiting = {parent: len(children) for parent, children in self._children.items()}
+        ready = [child for child in self._parents if child not in waiting]
+        while ready:
+            at = ready.pop()
+            parent = self._parents.get(at)
+            if parent is None:
+                continue
+            best = lines.get(parent)
+            if best is None or (depth.get(at, 0), at) > (depth.get(best, 0), best):
+                lines[parent] = at
+                depth[parent] = depth.get(at, 0) + 1
+            waiting[parent] -= 1
+            if not waiting[parent]:
+                ready.append(parent)
+        return lines
+
+
+def find_parents(
+    inputs: Iterable[File], outputs: Iterable[File], history: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]
+) -> dict[str, str]:
+    """Which video each video continues, by id.
+
+    A link in the sidecar tells, and else the address: of what a video was made from, and of the files of all videos, as
+    they are listed or ever were (`history`: by id the former values of items). So a chain holds where a file is lost.
+    """
+    history = [(video_id, list(former)) for video_id, former in history]
+    found: dict[tuple[str, Kind], str] = {}
+    wanted: defaultdict[tuple[Kind, str], set[str]] = defaultdict(set)
+    tails: set[str] = set()
+
+    def want(video_id: str, kind: Kind, address: str) -> None:
+        wanted[kind, locator(address)].add(video_id)
+        tails.add(_tail(address))
+
+    for file in inputs:
+        if file.linked_video is not None and file.linked_kind is CONTINUED[file.kind]:
+            found[file.video_id, file.kind] = file.linked_video
+        elif file.address:
+            want(file.video_id, file.kind, file.address)
+    for video_id, kind, address in _former(history, CONTINUED.keys()):
+        want(video_id, kind, address)
+
+    def offer(video_id: str, kind: Kind, address: str) -> None:
+        if _tail(address) in tails:
+            for made_from in (each for each, output in CONTINUED.items() if output is kind):
+                for child in wanted.get((made_from, locator(address)), ()):
+                    found.setdefault((child, made_from), video_id)
+
+    for file in outputs:
+        if file.address:
+            offer(file.video_id, file.kind, file.address)
+    for video_id, kind, address in _former(history, CONTINUED.values()):
+        offer(video_id, kind, address)
+    parents: dict[str, str] = {}
+    for kind in CONTINUED:
+        for (child, made_from), parent in found.items():
+            if made_from is kind:
+                parents.setdefault(child, parent)
+    return parents
+
+
+def _former(
+    history: Iterable[tuple[str, Iterable[Mapping[str, Any]]]], kinds: Iterable[Kind]
+) -> Iterator[tuple[str, Kind, str]]:
+    """The former addresses of files of these kinds: id of the video, kind, address."""
+    wanted = {*kinds}
+    for video_id, former in history:
+        for values in former:
+            for name, kind in _FIELDS.items():
+                address = values.get(name)
+                if kind in wanted and isinstance(address, str):
+                    yield video_id, kind, address
+
+
+def _tail(address: str) -> str:
+    """What two addresses of one file have in common, cheaply: the last part of the path. `locator` decides."""
+    return address.partition("?")[0].rpartition("/")[2]
+
+
+def _without_circles(parents: Mapping[str, str]) -> dict[str, str]:
+    """The same without what leads back to itself: of each circle the link of its first video, by id, is left out."""
+    kept = {child: parent for child, parent in parents.items() if child != parent}
+    settled: set[str] = set()
+    for start in sorted(kept):
+        path: dict[str, None] = {}
+        at: str | None = start
+        while at is not None and at not in settled and at not in path:
+            path[at] = None
+            at = kept.get(at)
+        if at is not None and at in path:
+            walked = [*path]
+            del kept[min(walked[walked.index(at) :])]
+        settled.update(path)
+    return kept

@@ -1,0 +1,149 @@
+"""An archive as somebody looks at it: its videos in an order, each as an `Entry`. Reads only, needs no key, no network.
+
+It reads the catalogue, which a run beside it may be writing to: each batch is of one moment. One that is lost or damaged
+is rebuilt in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from .archive import Archive
+from .catalogue import Catalogue, Known
+from .chains import CONTINUED, Chains, File, find_parents
+from .entry import Entry, EntryFile, standing_of
+from .filters import Filter
+from .item_facts import pixels_of, request_of, seconds_of, text_of
+from .models import Asset, Kind, Slot, Status
+from .overview import Link, Overview
+from .rebuild import for_reading
+from .settings import Catalogue as Settings
+
+BATCH = 200
+
+
+class Gallery:
+    """The videos of an archive. `chains` are their continuations, read when they are first asked for."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._chains: Chains | None = None
+
+    @property
+    def chains(self) -> Chains:
+        if self._chains is None:
+            self._chains = read_chains(self.catalogue.overview, self.catalogue.overview.links())
+        return self._chains
+
+    def ids(self, wanted: Filter, *, oldest_first: bool = False) -> list[str]:
+        """The ids of the videos that are meant, newest first, those without a date last."""
+        found = [(each.created, each.id) for each in self.catalogue.overview.glances() if wanted.admits(each)]
+        dated = sorted(((created, video_id) for created, video_id in found if created), reverse=not oldest_first)
+        return [video_id for _, video_id in dated] + sorted(video_id for created, video_id in found if created is None)
+
+    def ids_by_chain(self, wanted: Filter) -> list[str]:
+        """The ids of the videos that are meant and part of a chain: chain by chain, each from its beginning."""
+        admitted = {each.id for each in self.catalogue.overview.glances() if wanted.admits(each)}
+        return [video_id for film in self.chains.films() for video_id in film if video_id in admitted]
+
+    def entries(self, ids: Sequence[str]) -> Iterator[Entry]:
+        """The videos of these ids, in their order. One that is gone from the catalogue by now is left out."""
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            known = self.catalogue.known(batch)
+            linked = _linked_to(known.values()) - known.keys()
+            around = known | self.catalogue.known(sorted(linked))
+            for video_id in batch:
+                if video_id in known:
+                    yield entry_of(known[video_id], around, self.chains)
+
+
+@contextlib.contextmanager
+def open_gallery(archive: Archive, settings: Settings, *, distrust: bool = False) -> Iterator[Gallery]:
+    """The videos of an archive, for as long as they are looked at. Raises `StorageError`."""
+    with for_reading(archive, settings, distrust=distrust) as catalogue:
+        yield Gallery(catalogue)
+
+
+def read_chains(overview: Overview, links: Iterable[Link]) -> Chains:
+    """The continuations among all videos; `links` are those of the overview."""
+    inputs = (
+        File(each.video_id, each.kind, each.address, each.linked_video, each.linked_kind)
+        for each in links
+        if each.kind in CONTINUED
+    )
+    return Chains(find_parents(inputs, overview.continued_files(), overview.history()))
+
+
+def entry_of(known: Known, around: dict[str, Known], chains: Chains) -> Entry:
+    """What is told of a video. `around` holds those that its inputs are linked to, as far as they are known."""
+    sidecar = known.sidecar
+    item = sidecar.video
+    files = tuple(_file(known, asset, around) for asset in sidecar.assets)
+    video = next((each for each in files if each.kind is Kind.VIDEO), None)
+    return Entry(
+        id=sidecar.id,
+        account=sidecar.account,
+        created_at=_time(known.created),
+        prompt=text_of(item, "prompt"),
+        model=text_of(item, "model"),
+        aspect_ratio=text_of(item, "aspectRatio"),
+        width=pixels_of(item, "width"),
+        height=pixels_of(item, "height"),
+        duration_seconds=seconds_of(item),
+        status=standing_of(sidecar.assets, complete=sidecar.complete),
+        gone_upstream=sidecar.gone_upstream,
+        archived_at=None if known.sidecar_bytes is None else sidecar.archived_at,
+        path=video.path if video else None,
+        sidecar=None if known.sidecar_bytes is None else str(known.place.sidecar),
+        bytes=sum(asset.bytes or 0 for asset in sidecar.assets if asset.status is Status.STORED),
+        files=files,
+        accepted=sidecar.accepted,
+        continues=chains.continues(sidecar.id),
+        continued_by=chains.continued_by(sidecar.id),
+        chain=chains.through(sidecar.id),
+        request=request_of(item),
+    )
+
+
+def _file(known: Known, asset: Asset, around: dict[str, Known]) -> EntryFile:
+    return EntryFile(
+        kind=asset.kind,
+        index=asset.index,
+        status=asset.status,
+        path=_path(known, asset) or _path_of_linked(asset, around),
+        bytes=asset.bytes,
+        sha256=asset.sha256,
+        url=asset.url,
+        error=asset.error,
+        video_id=asset.video_id,
+        asset=asset.asset,
+    )
+
+
+def _path(known: Known, asset: Asset) -> str | None:
+    return str(known.place.path(asset.path)) if asset.status is Status.STORED and asset.path else None
+
+
+def _path_of_linked(asset: Asset, around: dict[str, Known]) -> str | None:
+    other = around.get(asset.video_id or "")
+    if asset.status is not Status.LINKED or other is None or asset.asset is None:
+        return None
+    wanted = Slot(asset.asset)
+    return next((_path(other, each) for each in other.sidecar.assets if each.slot == wanted), None)
+
+
+def _linked_to(videos: Iterable[Known]) -> set[str]:
+    return {
+        asset.video_id
+        for known in videos
+        for asset in known.sidecar.assets
+        if asset.status is Status.LINKED and asset.video_id is not None
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    """UTC, with the milliseconds that the API gives: `2026-04-09T18:51:47.967Z`."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,121 @@
+"""What is read of the catalogue by those who look: all videos at a glance, and how they hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .catalogue_rows import moment, place_of, text, text_or_none
+from .chains import File
+from .database import Database
+from .entry import Standing
+from .filters import Glance
+from .item_facts import text_of
+from .models import Kind, Place
+
+
+class Stamp(Struct, frozen=True):
+    """By what a video is told to be as it was: `state` is another one where anything in its sidecar is.
+
+    It is None for a video whose sidecar's digest is not known: whoever needs to know has to look at all of it.
+    """
+
+    id: str
+    created: str
+    place: Place
+    state: str | None
+
+
+class Link(Struct, frozen=True):
+    """An input of a video that may be a file of another one."""
+
+    video_id: str
+    kind: Kind
+    address: str | None
+    linked_video: str | None
+    linked_kind: Kind | None
+
+
+_item_decoder = msgspec.json.Decoder(dict[str, Any])
+_history_decoder = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+class Overview:
+    """All videos of one catalogue, a row each. Every method reads one table from its beginning to its end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def glances(self) -> Iterator[Glance]:
+        """Every video, in no order."""
+        with self._database.errors():
+            waiting = {
+                row[0]
+                for row in self._database.execute(
+                    "SELECT video_id FROM assets WHERE kind = 'video' AND status = 'pending' AND url IS NULL"
+                )
+            }
+            rows = self._database.execute("SELECT id, created, item, complete, gone_upstream IS NOT NULL FROM videos")
+            for row in rows:
+                item = _item_decoder.decode(text(row[2]))
+                video_id = text(row[0])
+                held = Standing.PENDING if video_id in waiting else Standing.INCOMPLETE
+                yield Glance(
+                    id=video_id,
+                    created=moment(row[1]),
+                    prompt=text_of(item, "prompt"),
+                    model=text_of(item, "model"),
+                    aspect_ratio=text_of(item, "aspectRatio"),
+                    standing=Standing.COMPLETE if row[3] else held,
+                    is_gone=bool(row[4]),
+                )
+
+    def stamps(self) -> list[Stamp]:
+        """Every video, in no order."""
+        with self._database.errors():
+            rows = self._database.execute("SELECT id, created, folder, stem, sidecar_sha256 FROM videos")
+            return [
+                Stamp(text(row[0]), text_or_none(row[1]) or "", place_of(row[2], row[3]), text_or_none(row[4]))
+                for row in rows
+            ]
+
+    def links(self) -> list[Link]:
+        """Every input that is linked to a file of another video, or that would tell which video was continued."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT video_id, kind, url, linked_video, linked_kind FROM assets "
+                "WHERE status = 'linked' OR kind IN ('first_frame', 'extend_source')"
+            )
+            return [
+                Link(
+                    text(row[0]),
+                    Kind(row[1]),
+                    text_or_none(row[2]),
+                    text_or_none(row[3]),
+                    None if row[4] is None else Kind(row[4]),
+                )
+                for row in rows
+            ]
+
+    def continued_files(self) -> Iterator[File]:
+        """Every file that another video may go on from, held or not."""
+        with self._database.errors():
+            rows = self._database.execute(
+                "SELECT video_id, kind, url FROM assets WHERE kind IN ('video', 'last_frame')"
+            )
+            for row in rows:
+                yield File(text(row[0]), Kind(row[1]), text_or_none(row[2]))
+
+    def history(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """The former values of the items of those videos whose items have changed."""
+        with self._database.errors():
+            rows = self._database.execute("SELECT id, history FROM videos WHERE history <> '[]'")
+            return [(text(row[0]), [_former(each) for each in _history_decoder.decode(text(row[1]))]) for row in rows]
+
+
+def _former(change: dict[str, Any]) -> dict[str, Any]:
+    was = change.get("was")
+    return was if isinstance(was, dict) else {}
