@@ -1,4 +1,4 @@
-"""An archive as somebody looks at it: its videos in an order, each as an `Entry`. Reads only, needs no key, no network.
+"""An archive as somebody looks at it: its videos in an order, each as an `Entry`. Reads only, without key or network.
 
 It reads the catalogue, which a run beside it may be writing to: each batch is of one moment. One that is lost or damaged
 is rebuilt in memory.
