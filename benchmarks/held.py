@@ -73,7 +73,8 @@ def _hold_video(root: Path, planned: Planned, now: datetime, video_bytes: int) -
     sidecar = compose(plan, None, stored, origin=ORIGIN, now=now)
     data = render(sidecar)
     (root / place.sidecar).write_bytes(data)
-    return Known(place=place, sidecar=sidecar, created=plan.video.created, sidecar_bytes=len(data), listed_run=0)
+    known = Known(place=place, sidecar=sidecar, created=plan.video.created, sidecar_bytes=None, listed_run=0)
+    return known.written(sidecar, data)
 
 
 if __name__ == "__main__":

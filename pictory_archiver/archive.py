@@ -27,6 +27,7 @@ from .sidecar import BrokenSidecar, Sidecar, schema, timestamp
 from .tree import (
     CATALOGUE,
     HIDDEN,
+    INDEX,
     JOURNAL,
     LIBRARY,
     LITTER,
@@ -50,6 +51,7 @@ MAX_MARKER = 64 * 1024
 __all__ = [
     "CATALOGUE",
     "HIDDEN",
+    "INDEX",
     "JOURNAL",
     "LIBRARY",
     "LITTER",

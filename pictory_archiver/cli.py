@@ -13,6 +13,7 @@ import click
 from . import __version__
 from .cli_config import config_group, init
 from .cli_export import export
+from .cli_library import library
 from .cli_params import message
 from .cli_schedule import schedule_group
 from .cli_status import status
@@ -130,6 +131,7 @@ for command in (
     init,
     sync,
     status,
+    library,
     demo,
     verify,
     repair,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import Struct
 
 from .archive import JOURNAL, README
+from .catalogue import DamagedCatalogue
 from .course import Course
-from .errors import ArchiverError, KeyRefused, ListingError, StorageError
+from .errors import ArchiverError, ConfigError, KeyRefused, ListingError, StorageError
+from .events import Observer, PhaseStarted, Warned
 from .layout import PARTIAL
 from .ledger import find_unheld
+from .library import build_library
 from .logbook import Listing, Run
 from .models import Kind
 from .readme import render_readme, timeless
@@ -20,6 +25,7 @@ from .report import Report, exit_status, verdict
 from .settings import Settings
 from .sidecar import timestamp
 from .tally import Tally
+from .text import what_went_wrong
 from .workshop import Workshop, utc_now
 
 PARTIAL_README = PurePosixPath(f"{README}{PARTIAL}")
@@ -141,6 +147,35 @@ async def _describe(shop: Workshop, report: Report, *, has_changed: bool) -> Non
     begun = (await shop.store.sizes([PARTIAL_README]))[PARTIAL_README]
     if has_changed or begun is not None or before is None or timeless(before) != timeless(text):
         await shop.store.write(README, text)
+
+
+async def update_library(shop: Workshop, settings: Settings, observer: Observer) -> str | None:
+    """Brings the offline library up to date. → the path of its page; None where that failed, which spoils no run"""
+    observer(PhaseStarted("the offline library"))
+    stopped = threading.Event()
+    building = asyncio.ensure_future(
+        shop.shelf.ask(
+            lambda: build_library(
+                shop.archive,
+                shop.shelf.catalogue,
+                utc_now(),
+                reserve=settings.download.reserve,
+                is_stopped=stopped.is_set,
+            )
+        )
+    )
+    try:
+        return (await asyncio.shield(building)).page
+    except asyncio.CancelledError:
+        stopped.set()
+        with contextlib.suppress(ArchiverError):
+            await building
+        raise
+    except DamagedCatalogue:
+        raise
+    except (ConfigError, StorageError) as error:
+        observer(Warned(f"the offline library is not up to date: {what_went_wrong(error)}"))
+        return None
 
 
 def _listing(outcome: Outcome, report: Report) -> Listing | None:

@@ -129,58 +129,70 @@ def read_ledger(archive: Archive, settings: Settings, now: datetime, *, max_age:
     With `max_age` a listing that is older does not count as known to be complete.
     """
     try:
-        return _read(archive, settings, now, max_age, distrust=False)
+        with for_reading(archive, settings) as catalogue:
+            return ledger_of(archive, catalogue, now, max_age=max_age)
     except DamagedCatalogue:
-        return _read(archive, settings, now, max_age, distrust=True)
+        with for_reading(archive, settings, distrust=True) as catalogue:
+            return ledger_of(archive, catalogue, now, max_age=max_age)
 
 
-def _read(archive: Archive, settings: Settings, now: datetime, max_age: timedelta | None, *, distrust: bool) -> Ledger:
-    with for_reading(archive, settings, distrust=distrust) as catalogue:
-        log = catalogue.logbook
-        sound, last, last_full = (
-            log.last_listing(sound=True),
-            log.last_listing(),
-            log.last_listing(sound=True, full=True),
-        )
-        listed, held = catalogue.count_listed()
-        in_archive, complete = catalogue.count_videos()
-        absent, gone = catalogue.count_unlisted()
-        odd_items = log.count_odd_items(last_full.first_run if last_full else 0)
-        unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, now=now)
-        facts = _Facts(sound, last, listed, held, odd_items, unheld, now, max_age)
-        checks = read_checks(archive.root / JOURNAL)
-        status, verdict = _with_damage(*_judge(facts), checks.damage)
-        return Ledger(
-            archive=str(archive.root),
-            verdict=verdict,
-            exit_status=status,
-            as_of=sound.started if sound else None,
-            listed=listed,
-            held=held,
-            in_archive=in_archive,
-            complete=complete,
-            pending=unheld.waiting,
-            overdue=unheld.overdue,
-            not_listed_any_more=absent,
-            gone_upstream=gone,
-            odd_items=odd_items,
-            problem_count=unheld.problem_count,
-            problems=tuple(unheld.problems),
-            accepted_count=unheld.accepted_count,
-            accepted=tuple(unheld.accepted),
-            lost_input_count=unheld.lost_input_count,
-            lost_inputs=tuple(unheld.lost_inputs),
-            holdings=tuple(
-                Holding(kind, state, files, stored)
-                for (kind, state), (files, stored) in sorted(catalogue.count_assets().items())
-            ),
-            last_listing=last,
-            last_full_listing=last_full,
-            runs=tuple(log.last_runs(LAST_RUNS)),
-            last_check=checks.last,
-            known_damage=checks.damage,
-            all_read_since=checks.all_read_since,
-        )
+def ledger_of(
+    archive: Archive,
+    catalogue: Catalogue,
+    now: datetime,
+    *,
+    max_age: timedelta | None = None,
+    in_passing: bool = True,
+) -> Ledger:
+    """The ledger that a catalogue makes. `in_passing`: it is read now, so that its words may be "today".
+
+    Raises `StorageError`, `DamagedCatalogue`.
+    """
+    log = catalogue.logbook
+    sound, last, last_full = (
+        log.last_listing(sound=True),
+        log.last_listing(),
+        log.last_listing(sound=True, full=True),
+    )
+    listed, held = catalogue.count_listed()
+    in_archive, complete = catalogue.count_videos()
+    absent, gone = catalogue.count_unlisted()
+    odd_items = log.count_odd_items(last_full.first_run if last_full else 0)
+    unheld = find_unheld(catalogue, (*OUTPUTS, *INPUTS), since_run=0, now=now)
+    facts = _Facts(sound, last, listed, held, odd_items, unheld, now, max_age, in_passing)
+    checks = read_checks(archive.root / JOURNAL)
+    status, verdict = _with_damage(*_judge(facts), checks.damage)
+    return Ledger(
+        archive=str(archive.root),
+        verdict=verdict,
+        exit_status=status,
+        as_of=sound.started if sound else None,
+        listed=listed,
+        held=held,
+        in_archive=in_archive,
+        complete=complete,
+        pending=unheld.waiting,
+        overdue=unheld.overdue,
+        not_listed_any_more=absent,
+        gone_upstream=gone,
+        odd_items=odd_items,
+        problem_count=unheld.problem_count,
+        problems=tuple(unheld.problems),
+        accepted_count=unheld.accepted_count,
+        accepted=tuple(unheld.accepted),
+        lost_input_count=unheld.lost_input_count,
+        lost_inputs=tuple(unheld.lost_inputs),
+        holdings=tuple(
+            Holding(kind, state, files, stored)
+            for (kind, state), (files, stored) in sorted(catalogue.count_assets().items())
+        ),
+        last_listing=last,
+        last_full_listing=last_full,
+        runs=tuple(log.last_runs(LAST_RUNS)),
+        last_check=checks.last,
+        known_damage=checks.damage,
+        all_read_since=checks.all_read_since,
+    )
 
 
 class _Facts(Struct, frozen=True):
@@ -194,6 +206,7 @@ class _Facts(Struct, frozen=True):
     unheld: Unheld
     now: datetime
     max_age: timedelta | None
+    in_passing: bool
 
 
 def ledger_lines(ledger: Ledger) -> list[str]:
@@ -254,7 +267,7 @@ def _judge(facts: _Facts) -> tuple[int, str]:
             failed = f" The last one failed: {last.error}." if last else ""
             return UNSOUND, f"Unknown: no listing of the account is known to have reached its end.{failed} Run sync."
         return MISSING_SOMETHING, f"Not complete: {cut_off}, and none did yet. Run sync again."
-    when = _as_of(sound.started, facts.now)
+    when = _as_of(sound.started, facts.now) if facts.in_passing else _when(sound.started)
     if last is not None and last.run > sound.run:
         status = UNSOUND if last.error else MISSING_SOMETHING
         return status, f"Not known to be complete since {when}: {why}. Run sync again."

@@ -1,7 +1,7 @@
 """An archive as somebody looks at it: its videos in an order, each as an `Entry`. Reads only, without key or network.
 
-It reads the catalogue, which a run beside it may be writing to: each batch is of one moment. One that is lost or damaged
-is rebuilt in memory.
+It reads the catalogue, which a run beside it may be writing to: each batch is of one moment. A lost or
+damaged one is rebuilt in memory.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ BATCH = 200
 
 
 class Gallery:
-    """The videos of an archive. `chains` are their continuations, read when they are first asked for."""
+    """The videos of an archive. `chains` are their continuations: read when they are first asked for, unless given."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, chains: Chains | None = None) -> None:
         self.catalogue = catalogue
-        self._chains: Chains | None = None
+        self._chains = chains
 
     @property
     def chains(self) -> Chains:
@@ -124,7 +124,9 @@ def _file(known: Known, asset: Asset, around: dict[str, Known]) -> EntryFile:
 
 
 def _path(known: Known, asset: Asset) -> str | None:
-    return str(known.place.path(asset.path)) if asset.status is Status.STORED and asset.path else None
+    if asset.status is not Status.STORED or not asset.path:
+        return None
+    return f"{known.place.folder}/{asset.path}" if known.place.folder else asset.path
 
 
 def _path_of_linked(asset: Asset, around: dict[str, Known]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from . import disk
-from .archive import HIDDEN, LIBRARY, MANIFEST, MAX_SIDECAR, README, is_litter
+from .archive import HIDDEN, INDEX, LIBRARY, MANIFEST, MAX_SIDECAR, README, is_litter
 from .catalogue import Known, Outline
 from .errors import ConfigError, StorageError
 from .findings import Finding, Seen, What, is_promise
@@ -26,7 +26,7 @@ from .verification import MAX_PATH
 
 VIDEOS_PER_STEP = 8
 
-_OURS_AT_ROOT = frozenset({str(README), str(MANIFEST), "index.html"})
+_OURS_AT_ROOT = frozenset({str(README), str(MANIFEST), str(INDEX)})
 
 
 class Chunk(Struct, frozen=True):

@@ -11,22 +11,11 @@ from msgspec import Struct
 from .catalogue_rows import moment, place_of, text, text_or_none
 from .chains import File
 from .database import Database
+from .edition import Stamp
 from .entry import Standing
 from .filters import Glance
 from .item_facts import text_of
-from .models import Kind, Place
-
-
-class Stamp(Struct, frozen=True):
-    """By what a video is told to be as it was: `state` is another one where anything in its sidecar is.
-
-    It is None for a video whose sidecar's digest is not known: whoever needs to know has to look at all of it.
-    """
-
-    id: str
-    created: str
-    place: Place
-    state: str | None
+from .models import Kind
 
 
 class Link(Struct, frozen=True):
@@ -74,11 +63,11 @@ class Overview:
                 )
 
     def stamps(self) -> list[Stamp]:
-        """Every video, in no order."""
+        """Every video, in no order. The state is empty where the digest of the sidecar is not known."""
         with self._database.errors():
             rows = self._database.execute("SELECT id, created, folder, stem, sidecar_sha256 FROM videos")
             return [
-                Stamp(text(row[0]), text_or_none(row[1]) or "", place_of(row[2], row[3]), text_or_none(row[4]))
+                Stamp(text(row[0]), text_or_none(row[1]) or "", place_of(row[2], row[3]), text_or_none(row[4]) or "")
                 for row in rows
             ]
 

@@ -48,7 +48,8 @@ class Report(Struct, frozen=True, kw_only=True):
     on are about all of these. Otherwise they are about the videos that this run met. `listed` counts the videos on the
     pages that were read. `renewed` counts videos with files that are listed at another address by now (`--refresh`);
     `not_renewed` holds the first 1,000 of these files that could not be had, so that the former ones are still held.
-    `error` is what ended the listing or the run early, `time_up` that its time was over.
+    `error` is what ended the listing or the run early, `time_up` that its time was over. `library` is the page of the
+    offline library, where the run brought it up to date.
     """
 
     format: Literal["pictory-archiver/report"] = "pictory-archiver/report"
@@ -93,6 +94,7 @@ class Report(Struct, frozen=True, kw_only=True):
     not_renewed: tuple[FileProblem, ...] = ()
     lost_input_count: int
     lost_inputs: tuple[FileProblem, ...] = ()
+    library: str | None = None
 
 
 def unfinished_report(
@@ -257,6 +259,8 @@ def summary(report: Report) -> list[str]:
         lines.append(f"Gone upstream {count(report.gone_upstream, 'video')}; what is here of them stays here")
     if report.accepted_count:
         lines.append(f"Accepted      {count(report.accepted_count, 'lost file')}")
+    if report.library is not None:
+        lines.append(f"Library       {report.library}")
     return [*lines, report.verdict]
 
 

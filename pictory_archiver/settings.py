@@ -92,6 +92,12 @@ class Catalogue(Section, frozen=True):
     folder: PathText | None = None
 
 
+class Library(Section, frozen=True):
+    """The offline library. `update`: every run of `sync` brings it up to date."""
+
+    update: bool = True
+
+
 class Notify(Section, frozen=True):
     """Who is told how a run ended: an address of pings, and a command."""
 
@@ -110,4 +116,5 @@ class Settings(Section, frozen=True):
     retry: Retry = Retry()
     network: Network = Network()
     catalogue: Catalogue = Catalogue()
+    library: Library = Library()
     notify: Notify = Notify()

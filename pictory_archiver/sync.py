@@ -12,9 +12,11 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from msgspec import structs
+
 from .api import PictoryApi, videos_url
 from .catalogue import DamagedCatalogue
-from .conclusion import Outcome, conclude, note_stop
+from .conclusion import Outcome, conclude, note_stop, update_library
 from .course import Course, Leg, meet_a_known_video, take_bearings
 from .errors import ArchiverError, KeyRefused, ListingError, StorageError
 from .events import Observer, PhaseStarted, Warned, silent
@@ -294,4 +296,7 @@ class _Run:
             selection=self._selection.words(),
             wanted=self._wanted,
         )
-        return await conclude(self._shop, self._settings, self._tally, outcome)
+        report = await conclude(self._shop, self._settings, self._tally, outcome)
+        if isinstance(self._error, KeyRefused | StorageError) or not self._settings.library.update:
+            return report
+        return structs.replace(report, library=await update_library(self._shop, self._settings, self._tally))

@@ -26,6 +26,7 @@ CATALOGUE = HIDDEN / "catalogue.sqlite3"
 JOURNAL = HIDDEN / "journal.jsonl"
 SCHEMA = HIDDEN / "sidecar.schema.json"
 README = PurePosixPath("README.txt")
+INDEX = PurePosixPath("index.html")
 LIBRARY = PurePosixPath("library")
 MANIFEST = PurePosixPath("SHA256SUMS")
 LOCK = HIDDEN / "lock"

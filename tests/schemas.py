@@ -11,6 +11,7 @@ import msgspec
 from pictory_archiver.config_report import ConfigReport
 from pictory_archiver.ledger import Ledger
 from pictory_archiver.ledgers import StatusOfAccounts
+from pictory_archiver.library import Built
 from pictory_archiver.preview import Intended, Preview
 from pictory_archiver.reindex import Reindexed
 from pictory_archiver.repair_report import Repair
@@ -42,6 +43,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "repair": _of("repair", "report of a repair (repair --json)", Repair),
     "reindex": _of("reindex", "report of a rebuilt catalogue (reindex --json)", Reindexed),
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
+    "library-built": _of("library-built", "report of a library that was built (library --json)", Built),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }
 

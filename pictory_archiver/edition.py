@@ -1,0 +1,129 @@
+"""An edition of the offline library: which videos each of its chunks holds, and what the chunks are called. Pure.
+
+A chunk holds the videos of one month, at most 400, counted from the oldest: videos that are added at the newest end
+leave all chunks but the last one as they are. The name of a chunk follows from all that is in it, so that a chunk of
+that name need not be written again, and no page can meet a chunk of another edition under the name that it knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
+from itertools import groupby
+
+from msgspec import Struct, structs
+
+from .chains import Chains
+from .layout import zone_of
+from .models import Place
+
+DATA_VERSION = 1
+"""Of what is in a chunk, given the same videos. Another one, and every chunk is written anew."""
+
+VIDEOS_PER_CHUNK = 400
+UNDATED = "undated"
+CHUNK_NAME = re.compile(r"(?:cards|details)\.(?:\d{4,5}-\d\d|undated)\.\d{2,6}\.[0-9a-f]{32}\.js", re.ASCII)
+
+
+class Stamp(Struct, frozen=True):
+    """By what a video is told to be as it was: `state` is another one where anything in its sidecar is. `created` is
+    ISO 8601, UTC; empty where there is no date."""
+
+    id: str
+    created: str
+    place: Place
+    state: str
+
+
+class Chunk(Struct, frozen=True):
+    """A part of an edition. `days` are the dates of its videos in the archive's time zone ("" for none), newest first,
+    each with how many they are; `ids` are the videos in this order."""
+
+    cards: str
+    details: str
+    days: tuple[tuple[str, int], ...]
+    ids: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many videos it holds."""
+        return sum(number for _, number in self.days)
+
+
+class Edition(Struct, frozen=True):
+    """The chunks, newest first, and the digest of all that they hold."""
+
+    chunks: tuple[Chunk, ...]
+    digest: str
+
+    def without_ids(self) -> Edition:
+        """The same as it is written down: names, days and the digest."""
+        return Edition(tuple(structs.replace(chunk, ids=()) for chunk in self.chunks), self.digest)
+
+    def chunk(self, name: str) -> Chunk | None:
+        """The chunk that has a file of this name."""
+        return next((chunk for chunk in self.chunks if name in (chunk.cards, chunk.details)), None)
+
+
+def digest_of(stamps: Iterable[Stamp], time_zone: str) -> str:
+    """What all chunks follow from: the same digest, the same edition."""
+    total = hashlib.blake2b(f"{DATA_VERSION} {VIDEOS_PER_CHUNK} {time_zone}".encode(), digest_size=16)
+    for stamp in sorted(stamps, key=lambda each: each.id):
+        total.update(_bytes_of(stamp))
+    return total.hexdigest()
+
+
+def draw_up(stamps: Sequence[Stamp], chains: Chains, linked: Mapping[str, Sequence[str]], time_zone: str) -> Edition:
+    """The edition of these videos. `linked` names by id the videos whose files a video shows as its inputs."""
+    by_id = {stamp.id: stamp for stamp in stamps}
+    zone = zone_of(time_zone)
+    dated = sorted(
+        ((_day(stamp, zone), stamp) for stamp in stamps), key=lambda each: (each[0], each[1].created, each[1].id)
+    )
+    chunks = []
+    for month, group in groupby(dated, key=lambda each: each[0][:7]):
+        videos = list(group)
+        for number, start in enumerate(range(0, len(videos), VIDEOS_PER_CHUNK), start=1):
+            part = videos[start : start + VIDEOS_PER_CHUNK][::-1]
+            inputs = _inputs(part, by_id, chains, linked)
+            chunks.append(_chunk(month or UNDATED, number, part, inputs))
+    undated = [chunk for chunk in chunks if chunk.days[0][0] == ""]
+    ordered = [*(chunk for chunk in reversed(chunks) if chunk.days[0][0]), *reversed(undated)]
+    return Edition(tuple(ordered), digest_of(stamps, time_zone))
+
+
+def _chunk(month: str, number: int, part: list[tuple[str, Stamp]], inputs: Iterator[bytes]) -> Chunk:
+    digest = hashlib.blake2b(str(DATA_VERSION).encode(), digest_size=16)
+    for each in inputs:
+        digest.update(each)
+    name = f"{month}.{number:02}.{digest.hexdigest()}.js"
+    days = tuple((day, sum(1 for _ in group)) for day, group in groupby(part, key=lambda each: each[0]))
+    return Chunk(f"cards.{name}", f"details.{name}", days, tuple(stamp.id for _, stamp in part))
+
+
+def _inputs(
+    part: list[tuple[str, Stamp]], by_id: Mapping[str, Stamp], chains: Chains, linked: Mapping[str, Sequence[str]]
+) -> Iterator[bytes]:
+    """All that the content of a chunk follows from."""
+    for day, stamp in part:
+        yield f"{day}\0".encode()
+        yield _bytes_of(stamp)
+        yield repr((chains.through(stamp.id), chains.continued_by(stamp.id))).encode()
+        for other in linked.get(stamp.id, ()):
+            yield _bytes_of(by_id[other]) if other in by_id else b"\0"
+
+
+def _bytes_of(stamp: Stamp) -> bytes:
+    return repr((stamp.id, stamp.created, stamp.place.folder, stamp.place.stem, stamp.state)).encode()
+
+
+def _day(stamp: Stamp, zone: tzinfo) -> str:
+    """The date of a video in the zone; empty without one, and where the calendar of the zone ends before it."""
+    if not stamp.created:
+        return ""
+    try:
+        return datetime.fromisoformat(stamp.created).astimezone(zone).date().isoformat()
+    except OverflowError:
+        return ""

@@ -1,0 +1,277 @@
+"""The offline library: `index.html` and the folder `library/`, written from the catalogue. Blocks.
+
+Chunks come first, under names that follow from what is in them; then the page; then `state.js`, which names the chunks:
+in that moment, and at no other, the library is the new one. Chunks of the last edition but one go at the end, so that a
+page that is open stays whole through one rebuilding. All of it is derived: it may be deleted, and is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from . import disk
+from .archive import Archive, hold
+from .catalogue import Catalogue, DamagedCatalogue
+from .edition import CHUNK_NAME, Chunk, Edition, Stamp, digest_of, draw_up
+from .errors import ConfigError, StorageError
+from .ledger import ledger_of
+from .looking import Gallery, read_chains
+from .overview import Link
+from .page_data import State, cards_script, details_script, state_script
+from .page_file import icon, index_html
+from .rebuild import open_or_rebuild
+from .report import NOT_COVERED
+from .settings import Settings
+from .sidecar import render, timestamp
+from .space import Space
+from .tree import INDEX, LIBRARY, read_regular
+from .workshop import RELEASE
+
+STATE = LIBRARY / "state.js"
+ICON = LIBRARY / "icon.svg"
+CONTENTS = LIBRARY / "contents.json"
+BATCH = 500
+MARK = b'<meta name="generator" content="pictory-archiver'
+"""By this a page is known to be one of ours."""
+
+
+class Contents(Struct, frozen=True, kw_only=True):
+    """What the library consists of: its edition, without the ids, and the sizes of its files. `built_at` is UTC."""
+
+    format: Literal["pictory-archiver/library-contents"] = "pictory-archiver/library-contents"
+    version: Literal[1] = 1
+    built_at: str
+    edition: Edition
+    files: dict[str, int]
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """A library that was built: where its page is, of how many videos, and what was written for that."""
+
+    format: Literal["pictory-archiver/library-built"] = "pictory-archiver/library-built"
+    version: Literal[1] = 1
+    archive: str
+    page: str
+    videos: int
+    chunks: int
+    files_written: int
+    bytes_written: int
+    verdict: str
+
+
+class NotBuilt(StorageError):
+    """The building was stopped."""
+
+
+class Pages:
+    """The library's files, as a catalogue has them made. `edition` is of one moment: the `former` one, where nothing
+    that is in its chunks has changed since."""
+
+    def __init__(self, archive: Archive, catalogue: Catalogue, *, former: Edition | None = None) -> None:
+        self._archive = archive
+        self._gallery = Gallery(catalogue)
+        self._catalogue = catalogue
+        time_zone = archive.marker.time_zone
+        stamps = _stated(catalogue)
+        if former is not None and digest_of(stamps, time_zone) == former.digest:
+            self.edition = former
+        else:
+            links = catalogue.overview.links()
+            chains = read_chains(catalogue.overview, links)
+            self._gallery = Gallery(catalogue, chains)
+            self.edition = draw_up(stamps, chains, _linked(links), time_zone)
+
+    def scripts(self, chunk: Chunk) -> dict[str, bytes]:
+        """The two files of a chunk, by name."""
+        entries = list(self._gallery.entries(chunk.ids))
+        return {
+            chunk.cards: cards_script(chunk.cards, entries),
+            chunk.details: details_script(chunk.details, entries),
+        }
+
+    def state(self, now: datetime) -> State:
+        """The state of the archive."""
+        ledger = ledger_of(self._archive, self._catalogue, now, in_passing=False)
+        told = {name: getattr(ledger, name) for name in State.__struct_fields__ if hasattr(ledger, name)}
+        return State(**told, bytes=sum(each.bytes for each in ledger.holdings), scope=NOT_COVERED)
+
+    def state_file(self, state: State, built_at: str) -> bytes:
+        """The script that the page begins with."""
+        return state_script(
+            state,
+            self.edition,
+            built_at=built_at,
+            built_by=RELEASE,
+            time_zone=self._archive.marker.time_zone,
+        )
+
+
+def build_library(
+    archive: Archive,
+    catalogue: Catalogue,
+    now: datetime,
+    *,
+    reserve: int,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Built:
+    """Writes the library of an archive that is held, as far as it is not written yet.
+
+    Raises `ConfigError` where a page lies there that is not ours, and `StorageError`: `NoRoom` where `reserve` bytes
+    would not stay free, and `NotBuilt` where it is to stop. Then the former library is still whole.
+    """
+    _refuse_foreign_page(archive.root)
+    writer = _Writer(archive.root, Space(archive.root, reserve))
+    before = _read_contents(archive.root)
+    there = _sizes(archive.root)
+    known = before.files if before else {}
+    is_whole = all(there.get(name) == size for name, size in known.items())
+    pages = Pages(archive, catalogue, former=before.edition if before and is_whole else None)
+    edition = pages.edition
+    files: dict[str, int] = {}
+    for chunk in edition.chunks:
+        if is_stopped():
+            raise NotBuilt("it was stopped", hint="run it again")
+        names = (chunk.cards, chunk.details)
+        if all(name in known and there.get(name) == known[name] for name in names):
+            files |= {name: known[name] for name in names}
+            continue
+        for name, data in pages.scripts(chunk).items():
+            writer.write(LIBRARY / name, data)
+            files[name] = len(data)
+    writer.write_if_other(ICON, icon())
+    writer.write_if_other(INDEX, index_html())
+    state = pages.state(now)
+    built_at = before.built_at if before else timestamp(now)
+    if pages.state_file(state, built_at) != _read(archive.root, STATE):
+        built_at = timestamp(now)
+        writer.write(STATE, pages.state_file(state, built_at))
+    contents = Contents(built_at=built_at, edition=edition.without_ids(), files=files)
+    writer.write_if_other(CONTENTS, msgspec.json.encode(contents))
+    _remove_others(archive.root, there, files.keys() | known.keys())
+    return Built(
+        archive=str(archive.root),
+        page=str(archive.root / INDEX),
+        videos=sum(chunk.count for chunk in edition.chunks),
+        chunks=len(edition.chunks),
+        files_written=writer.files,
+        bytes_written=writer.bytes,
+        verdict=state.verdict,
+    )
+
+
+def write_library(root: Path, settings: Settings, now: datetime) -> Built:
+    """The command `library`: builds it for the archive in a folder.
+
+    Raises `ConfigError`, `ArchiveBusy` and `StorageError`, as `build_library` does.
+    """
+    time_zone = settings.layout.time_zone
+    with hold(root, time_zone=time_zone, now=now, must_exist=True, command="library") as archive:
+        try:
+            return _write(archive, settings, now, distrust=False)
+        except DamagedCatalogue:
+            return _write(archive, settings, now, distrust=True)
+
+
+def _write(archive: Archive, settings: Settings, now: datetime, *, distrust: bool) -> Built:
+    catalogue, _ = open_or_rebuild(archive, settings.catalogue, distrust=distrust)
+    with contextlib.closing(catalogue):
+        return build_library(archive, catalogue, now, reserve=settings.download.reserve)
+
+
+class _Writer:
+    """Writes files of the library, and counts them."""
+
+    def __init__(self, root: Path, space: Space) -> None:
+        self._root = root
+        self._space = space
+        self.files = 0
+        self.bytes = 0
+
+    def write(self, path: PurePosixPath, data: bytes) -> None:
+        self._space.take(len(data))
+        disk.write_file(disk.make_folder(self._root, path.parent) / path.name, data)
+        self.files += 1
+        self.bytes += len(data)
+
+    def write_if_other(self, path: PurePosixPath, data: bytes) -> None:
+        if _read(self._root, path) != data:
+            self.write(path, data)
+
+
+def _stated(catalogue: Catalogue) -> list[Stamp]:
+    """The stamps of all videos, each with a state: where the digest of the sidecar is not known, that of what is."""
+    stamps = catalogue.overview.stamps()
+    lacking = [stamp.id for stamp in stamps if not stamp.state]
+    states: dict[str, str] = {}
+    for start in range(0, len(lacking), BATCH):
+        for video_id, known in catalogue.known(lacking[start : start + BATCH]).items():
+            states[video_id] = hashlib.sha256(render(known.sidecar)).hexdigest()
+    return [
+        stamp if stamp.state else msgspec.structs.replace(stamp, state=states.get(stamp.id, "")) for stamp in stamps
+    ]
+
+
+def _linked(links: Iterable[Link]) -> Mapping[str, Sequence[str]]:
+    """By id the videos whose files a video shows as its inputs."""
+    linked: defaultdict[str, list[str]] = defaultdict(list)
+    for link in links:
+        if link.linked_video is not None:
+            linked[link.video_id].append(link.linked_video)
+    return {video_id: sorted(others) for video_id, others in linked.items()}
+
+
+def _refuse_foreign_page(root: Path) -> None:
+    """Raises `ConfigError` where somebody else's page, or no folder of ours, has the name of the library's."""
+    page = _read(root, INDEX)
+    if os.path.lexists(root / INDEX) and MARK not in (page or b""):
+        raise ConfigError(
+            f"{root / INDEX} is not a page of this program, and is not replaced",
+            hint="move it away, and run `pictory-archiver library`",
+        )
+
+
+def _read_contents(root: Path) -> Contents | None:
+    """What the former library consists of; None where there is none, or none that this release knows."""
+    data = _read(root, CONTENTS)
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=Contents)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _read(root: Path, path: PurePosixPath) -> bytes | None:
+    """The bytes of a file; None where there is none, or something else. Raises `StorageError` where a link is."""
+    found = disk.find(root, path)
+    with disk.storage_errors(found):
+        return read_regular(found)
+
+
+def _sizes(root: Path) -> dict[str, int]:
+    """The sizes of all chunks that lie there, by name."""
+    folder = disk.make_folder(root, LIBRARY)
+    with disk.storage_errors(folder), os.scandir(folder) as entries:
+        return {
+            entry.name: entry.stat(follow_symlinks=False).st_size
+            for entry in entries
+            if CHUNK_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        }
+
+
+def _remove_others(root: Path, there: Iterable[str], kept: set[str]) -> None:
+    """Removes the chunks that no edition has any more. One that cannot be removed does no harm."""
+    for name in there:
+        if name not in kept:
+            with contextlib.suppress(OSError):
+                (root / LIBRARY / name).unlink()

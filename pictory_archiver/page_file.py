@@ -1,0 +1,11 @@
+"""The page of the offline library, for now without anything on it."""
+
+from __future__ import annotations
+
+
+def index_html() -> bytes:
+    return b'<meta name="generator" content="pictory-archiver">'
+
+
+def icon() -> bytes:
+    return b"<svg/>"
