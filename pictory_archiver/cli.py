@@ -13,7 +13,7 @@ import click
 from . import __version__
 from .cli_config import config_group, init
 from .cli_export import export
-from .cli_library import library
+from .cli_library import library, serve
 from .cli_params import message
 from .cli_schedule import schedule_group
 from .cli_status import status
@@ -132,6 +132,7 @@ for command in (
     sync,
     status,
     library,
+    serve,
     demo,
     verify,
     repair,

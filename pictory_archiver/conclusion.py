@@ -14,7 +14,7 @@ from .archive import JOURNAL, README
 from .catalogue import DamagedCatalogue
 from .course import Course
 from .errors import ArchiverError, ConfigError, KeyRefused, ListingError, StorageError
-from .events import Observer, PhaseStarted, Warned
+from .events import Event, Observer, PhaseStarted, Warned
 from .layout import PARTIAL
 from .ledger import find_unheld
 from .library import build_library
@@ -153,6 +153,11 @@ async def update_library(shop: Workshop, settings: Settings, observer: Observer)
     """Brings the offline library up to date. → the path of its page; None where that failed, which spoils no run"""
     observer(PhaseStarted("the offline library"))
     stopped = threading.Event()
+
+    def stop(_: Event) -> None:
+        if stopped.is_set():
+            raise StorageError("it was stopped")
+
     building = asyncio.ensure_future(
         shop.shelf.ask(
             lambda: build_library(
@@ -160,7 +165,7 @@ async def update_library(shop: Workshop, settings: Settings, observer: Observer)
                 shop.shelf.catalogue,
                 utc_now(),
                 reserve=settings.download.reserve,
-                is_stopped=stopped.is_set,
+                observer=stop,
             )
         )
     )

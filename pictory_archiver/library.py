@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -23,7 +23,9 @@ from . import disk
 from .archive import Archive, hold
 from .catalogue import Catalogue, DamagedCatalogue
 from .edition import CHUNK_NAME, Chunk, Edition, Stamp, digest_of, draw_up
-from .errors import ConfigError, StorageError
+from .entry import Entry
+from .errors import ConfigError
+from .events import Observer, VideosChecked, silent
 from .ledger import ledger_of
 from .looking import Gallery, read_chains
 from .overview import Link
@@ -69,10 +71,6 @@ class Built(Struct, frozen=True, kw_only=True):
     verdict: str
 
 
-class NotBuilt(StorageError):
-    """The building was stopped."""
-
-
 class Pages:
     """The library's files, as a catalogue has them made. `edition` is of one moment: the `former` one, where nothing
     that is in its chunks has changed since."""
@@ -81,6 +79,8 @@ class Pages:
         self._archive = archive
         self._gallery = Gallery(catalogue)
         self._catalogue = catalogue
+        self._read: Chunk | None = None
+        self._entries: list[Entry] = []
         time_zone = archive.marker.time_zone
         stamps = _stated(catalogue)
         if former is not None and digest_of(stamps, time_zone) == former.digest:
@@ -91,13 +91,12 @@ class Pages:
             self._gallery = Gallery(catalogue, chains)
             self.edition = draw_up(stamps, chains, _linked(links), time_zone)
 
-    def scripts(self, chunk: Chunk) -> dict[str, bytes]:
-        """The two files of a chunk, by name."""
-        entries = list(self._gallery.entries(chunk.ids))
-        return {
-            chunk.cards: cards_script(chunk.cards, entries),
-            chunk.details: details_script(chunk.details, entries),
-        }
+    def script(self, chunk: Chunk, name: str) -> bytes:
+        """The file of this name of a chunk."""
+        if self._read is not chunk:
+            self._entries = list(self._gallery.entries(chunk.ids))
+            self._read = chunk
+        return (cards_script if name == chunk.cards else details_script)(name, self._entries)
 
     def state(self, now: datetime) -> State:
         """The state of the archive."""
@@ -122,12 +121,13 @@ def build_library(
     now: datetime,
     *,
     reserve: int,
-    is_stopped: Callable[[], bool] = lambda: False,
+    observer: Observer = silent,
 ) -> Built:
     """Writes the library of an archive that is held, as far as it is not written yet.
 
     Raises `ConfigError` where a page lies there that is not ours, and `StorageError`: `NoRoom` where `reserve` bytes
-    would not stay free, and `NotBuilt` where it is to stop. Then the former library is still whole.
+    would not stay free. The observer is told of each chunk; what it raises ends the work. The former library is whole
+    then.
     """
     _refuse_foreign_page(archive.root)
     writer = _Writer(archive.root, Space(archive.root, reserve))
@@ -139,15 +139,15 @@ def build_library(
     edition = pages.edition
     files: dict[str, int] = {}
     for chunk in edition.chunks:
-        if is_stopped():
-            raise NotBuilt("it was stopped", hint="run it again")
         names = (chunk.cards, chunk.details)
         if all(name in known and there.get(name) == known[name] for name in names):
             files |= {name: known[name] for name in names}
             continue
-        for name, data in pages.scripts(chunk).items():
+        for name in names:
+            data = pages.script(chunk, name)
             writer.write(LIBRARY / name, data)
             files[name] = len(data)
+        observer(VideosChecked(chunk.count))
     writer.write_if_other(ICON, icon())
     writer.write_if_other(INDEX, index_html())
     state = pages.state(now)
@@ -169,23 +169,23 @@ def build_library(
     )
 
 
-def write_library(root: Path, settings: Settings, now: datetime) -> Built:
-    """The command `library`: builds it for the archive in a folder.
+def write_library(root: Path, settings: Settings, now: datetime, *, observer: Observer = silent) -> Built:
+    """Builds the library of the archive in a folder, as the command `library` does.
 
-    Raises `ConfigError`, `ArchiveBusy` and `StorageError`, as `build_library` does.
+    Raises `ArchiveBusy`, and what `build_library` raises.
     """
     time_zone = settings.layout.time_zone
     with hold(root, time_zone=time_zone, now=now, must_exist=True, command="library") as archive:
         try:
-            return _write(archive, settings, now, distrust=False)
+            return _write(archive, settings, now, observer, distrust=False)
         except DamagedCatalogue:
-            return _write(archive, settings, now, distrust=True)
+            return _write(archive, settings, now, observer, distrust=True)
 
 
-def _write(archive: Archive, settings: Settings, now: datetime, *, distrust: bool) -> Built:
+def _write(archive: Archive, settings: Settings, now: datetime, observer: Observer, *, distrust: bool) -> Built:
     catalogue, _ = open_or_rebuild(archive, settings.catalogue, distrust=distrust)
     with contextlib.closing(catalogue):
-        return build_library(archive, catalogue, now, reserve=settings.download.reserve)
+        return build_library(archive, catalogue, now, reserve=settings.download.reserve, observer=observer)
 
 
 class _Writer:

@@ -9,3 +9,7 @@ def index_html() -> bytes:
 
 def icon() -> bytes:
     return b"<svg/>"
+
+
+def content_security_policy(*, framing: bool) -> str:
+    return "default-src 'none'" + ("" if framing else "; frame-ancestors 'none'")
