@@ -138,21 +138,26 @@ class Program:
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    """Every file of an archive outside its hidden folder, by relative path."""
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".pictory-archiver" not in path.parts
-    }
+    """Every file of an archive outside its hidden folder and its library, by relative path."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in _own_files(root)}
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
-    """Size and modification time (ns) of every file outside the hidden folder: what a quiet run leaves as it is."""
+    """Size and modification time (ns) of each of these files: what a quiet run leaves as it is."""
     return {
-        path.relative_to(root).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".pictory-archiver" not in path.parts
+        path.relative_to(root).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns) for path in _own_files(root)
     }
+
+
+def _own_files(root: Path) -> list[Path]:
+    """The library tells as of when the archive is complete: every run writes that anew."""
+    return [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+        and ".pictory-archiver" not in path.parts
+        and path.relative_to(root).parts[0] not in ("index.html", "library")
+    ]
 
 
 def sidecars(root: Path) -> dict[str, tuple[Path, Sidecar]]:
