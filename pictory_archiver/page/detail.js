@@ -119,11 +119,13 @@ class Detail {
     const branches = await Promise.all(others.map((/** @type {string} */ id) => this.library.find(id)));
     if (this.card !== card) return;
     const position = ids ? ids.indexOf(card.id) : -1;
+    this.dialog.querySelector(".look").classList.add("chained");
     this.strip.replaceChildren(
-      ids && make("p", {}, `Part ${position + 1} of ${ids.length}`, " ", parts.some((part) => part?.video) && make("button", { type: "button", class: "play-film", onclick: () => this.playFilm(parts) }, "Play the whole film")),
+      ...[ids && make("p", {}, `Part ${position + 1} of ${ids.length}`, " ", parts.some((part) => part?.video) && make("button", { type: "button", class: "play-film", onclick: () => this.playFilm(parts) }, "Play the whole film")),
       ids && make("ol", {}, ...parts.map((part, number) => make("li", {}, this.link(part, ids[number], `Part ${number + 1}`, part?.id === card.id)))),
       branches.length > 0 && make("p", {}, "Also continued by"),
       branches.length > 0 && make("ul", {}, ...branches.map((each, number) => make("li", {}, this.link(each, others[number], "Continuation", false)))),
+      ].filter(Boolean),
     );
   }
 
@@ -140,10 +142,19 @@ class Detail {
 
   playFilm(parts) {
     this.stop();
-    this.film = new Film(parts, (part) => tell(`Part ${parts.indexOf(part) + 1} of ${parts.length}`));
+    this.film = new Film(parts, (part) => this.mark(parts.indexOf(part), parts.length));
     this.stage.replaceChildren(this.film.element);
     this.film.go(0);
     this.film.toggle.focus();
+  }
+
+  /** Shows which part of a film plays. @param {number} part @param {number} count */
+  mark(part, count) {
+    tell(`Part ${part + 1} of ${count}`);
+    this.strip.querySelectorAll("ol .mini, ol .lost").forEach((each, number) => {
+      if (number === part) each.setAttribute("aria-current", "true");
+      else each.removeAttribute("aria-current");
+    });
   }
 
   async drawDetails(card, details) {

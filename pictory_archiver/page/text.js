@@ -57,8 +57,6 @@ const monthInWords = (/** @type {string} */ month) =>
 const fullDayInWords = (/** @type {string} */ day) =>
   day ? dayInWords(day, { weekday: "long", year: "numeric", month: "long", day: "numeric" }) : "Without a date";
 
-const shortDayInWords = (/** @type {string} */ day) => (day ? dayInWords(day, { day: "numeric", month: "short" }) : "");
-
 /** How long ago a moment is. @param {Date} moment */
 function agoInWords(moment) {
   const seconds = (Date.now() - moment.getTime()) / 1000;

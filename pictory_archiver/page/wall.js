@@ -1,11 +1,13 @@
-// The wall: tiles of one size, in groups by day, or by month where the days have few. Only what can be seen, and a little
-// around it, is in the document: where everything lies follows from the numbers of videos alone.
+// The wall: tiles of one size, in groups by day; by month where the days have few, in one where the months have few. Only
+// what can be seen, and a little around it, is in the document: where everything lies follows from the numbers alone.
 
 const GAP = 10;
 const MARGIN = 700;
 const HEADING = 56;
 const CAPTION = 26;
 const DENSE = 4;
+/** How the date is written under a picture, by how much of it is in the heading. */
+const DATES = { 7: { day: "numeric", month: "short" }, 0: { day: "numeric", month: "short", year: "numeric" } };
 
 class Wall {
   /** @param {Library} library @param {(place: number) => string} addressOf of an opened video */
@@ -42,10 +44,13 @@ class Wall {
   }
 
   group() {
-    const day = (/** @type {number} */ position) => this.library.dayAt[this.places[position]];
-    const days = new Set(this.places.map((place) => this.library.dayAt[place])).size;
-    this.isDense = this.places.length >= DENSE * days;
-    const labelOf = !this.byDate ? () => "" : this.isDense ? day : (/** @type {number} */ at) => day(at).slice(0, 7);
+    const days = this.byDate ? [...new Set(this.places.map((place) => this.library.dayAt[place]))] : [];
+    const months = new Set(days.map((day) => day.slice(0, 7)));
+    const isDense = (/** @type {number} */ groups) => groups > 0 && this.places.length >= DENSE * groups;
+    /** how much of a date is in the headings: all of it, the month, nothing */
+    this.heads = isDense(days.length) ? 10 : isDense(months.size) ? 7 : 0;
+    this.heading = this.heads ? HEADING : 0;
+    const labelOf = (/** @type {number} */ at) => this.library.dayAt[this.places[at]].slice(0, this.heads);
     this.groups = [];
     for (let at = 0; at < this.places.length; at += 1) {
       const label = labelOf(at);
@@ -68,7 +73,7 @@ class Wall {
     for (const group of this.groups) {
       group.top = top;
       group.rows = Math.ceil(group.count / this.columns);
-      top += (this.byDate ? HEADING : 0) + group.rows * this.row;
+      top += this.heading + group.rows * this.row;
     }
     this.element.style.height = `${top}px`;
     this.element.style.setProperty("--side", `${this.side}px`);
@@ -106,7 +111,7 @@ class Wall {
   topOf(position) {
     const group = this.groupOf(position);
     const row = Math.floor((position - group.from) / this.columns);
-    return group.top + (this.byDate ? HEADING : 0) + row * this.row;
+    return group.top + this.heading + row * this.row;
   }
 
   /** The rows between two heights, as stretches of positions. @param {number} top @param {number} height */
@@ -121,7 +126,7 @@ class Wall {
     }
     for (let number = low; number < this.groups.length && this.groups[number].top < top + height; number += 1) {
       const group = this.groups[number];
-      const start = group.top + (this.byDate ? HEADING : 0);
+      const start = group.top + this.heading;
       const first = Math.max(0, Math.floor((top - start) / this.row));
       const last = Math.min(group.rows - 1, Math.floor((top + height - start) / this.row));
       if (last < first) continue;
@@ -154,7 +159,7 @@ class Wall {
     for (const [number, heading] of this.headings) {
       if (!numbers.has(number)) this.headings.delete(number), heading.remove();
     }
-    if (this.byDate) for (const number of numbers) this.head(number);
+    if (this.heading) for (const number of numbers) this.head(number);
     for (const position of [...wanted].sort((one, other) => one - other)) this.tile(position);
     this.order();
   }
@@ -187,7 +192,7 @@ class Wall {
   head(number) {
     if (this.headings.has(number)) return;
     const { label, count, top } = this.groups[number];
-    const words = this.isDense ? fullDayInWords(label) : monthInWords(label);
+    const words = this.heads === 10 ? fullDayInWords(label) : monthInWords(label);
     const heading = make("h2", {}, words, " ", make("span", {}, counted(count, "video")));
     heading.style.transform = `translateY(${top}px)`;
     this.headings.set(number, heading);
@@ -236,14 +241,14 @@ class Wall {
         { class: "frame" },
         make("span", { class: "words", dir: "auto" }, card.prompt.slice(0, 160)),
         still || null,
-        part && make("span", { class: "badge part" }, `⛓ ${part}`),
-        marks.length > 0 && make("span", { class: "badge mark" }, `⚠ ${marks.join(", ")}`),
+        part && make("span", { class: "badge part" }, `Part ${part}`),
+        marks.length > 0 && make("span", { class: "badge mark" }, marks.join(", ")),
         card.seconds !== null && make("span", { class: "badge length" }, secondsInWords(card.seconds)),
       ),
       make(
         "span",
         { class: "caption" },
-        !this.isDense && card.day && make("b", {}, shortDayInWords(card.day), " "),
+        this.heads < 10 && card.day && make("b", {}, dayInWords(card.day, DATES[this.heads]), " "),
         make("bdi", {}, card.prompt.slice(0, 80)),
       ),
     );
@@ -262,7 +267,7 @@ class Wall {
     this.cursor = Math.min(Math.max(position, 0), this.places.length - 1);
     const top = this.topOf(this.cursor) + this.offset();
     const covered = byId("top").offsetHeight + 8;
-    const lift = this.groupOf(this.cursor).from + this.columns > this.cursor && this.byDate ? HEADING : 0;
+    const lift = this.groupOf(this.cursor).from + this.columns > this.cursor ? this.heading : 0;
     if (top - lift < scrollY + covered) scrollTo({ top: top - lift - covered });
     else if (top + this.row > scrollY + innerHeight) scrollTo({ top: top + this.row - innerHeight });
     this.draw();
