@@ -8,6 +8,7 @@ read by, or embedded in other pages.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -113,19 +114,23 @@ class _Library:
         response = web.StreamResponse(status=status, headers=_HEADERS | headers)
         response.content_length = len(part)
         await response.prepare(request)
-        if request.method == hdrs.METH_GET:
-            await self._copy(held.descriptor, part, response)
+        if request.method == hdrs.METH_GET and not await self._copy(held.descriptor, part, response):
+            response.force_close()
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
-    async def _copy(self, descriptor: int, part: range, response: web.StreamResponse) -> None:
-        """Sends a part of a file. One that has become shorter meanwhile breaks off, which the browser sees."""
+    async def _copy(self, descriptor: int, part: range, response: web.StreamResponse) -> bool:
+        """Sends a part of a file. → whether all of it went: a reader may leave, a disk fail, a file become shorter."""
         at = part.start
-        while at < part.stop:
-            data = await self._readers.hop(_read_at, descriptor, min(BLOCK, part.stop - at), at)
-            if not data:
-                raise ConnectionResetError("the file was cut while it was read")
-            at += len(data)
-            await response.write(data)
+        with contextlib.suppress(OSError):
+            while at < part.stop:
+                data = await self._readers.hop(_read_at, descriptor, min(BLOCK, part.stop - at), at)
+                if not data:
+                    break
+                at += len(data)
+                await response.write(data)
+        return at == part.stop
 
 
 def _read_at(descriptor: int, count: int, offset: int) -> bytes:
