@@ -56,8 +56,8 @@ def cli() -> None:
 def demo(context: click.Context, directory: Path, videos: int, *, no_progress: bool) -> None:
     """See it work without an account.
 
-    Starts a simulated Pictory on this computer, with small real videos, and archives it into DIRECTORY (pictory-demo).
-    Run it twice: the second time there is nothing to download.
+    Starts a simulated Pictory on this computer, with small real videos, archives it into DIRECTORY (pictory-demo), and
+    says how to open the library of it. Run it twice: the second time there is nothing to download.
     """
     from .demo import run_demo
     from .progress import watching
@@ -68,8 +68,10 @@ def demo(context: click.Context, directory: Path, videos: int, *, no_progress: b
     with watching(quiet=False, verbosity=0, bars=not no_progress, write=message) as observer:
         report = run_until_signal(run_demo(directory, videos, observer))
     click.echo("\n".join(summary(report)))
+    if report.library is not None:
+        click.echo(f"\nThe library, to find and watch them, in any browser:\n{Path(report.library).as_uri()}")
     click.echo(
-        "These videos came from a simulation on this computer. In the folder, README.txt tells what is where.\n"
+        "\nThese videos came from a simulation on this computer. In the folder, README.txt tells what is where.\n"
         "For your own videos: pictory-archiver init"
     )
     context.exit(report.exit_status)

@@ -22,6 +22,9 @@ When it last changed, on {as_of}, it held {videos:,} videos ({complete:,} of the
 
 How to look at it
 
+Where there is a file index.html, open it in a browser: it shows every video, finds any of them by its prompt, and needs
+neither a network nor any other program. Its data are in the folder "library", which can be made anew at any time.
+
 Every video lies in a folder named after the day it was made (year/month/day, time zone {time_zone}); videos without
 a readable date are in "undated". All files of a video begin with the same name:
 

@@ -16,6 +16,7 @@ import pytest
 from pictory_archiver.simulator import DEFAULT_KEY, Cut, Fault, Match, Status, dump_faults
 
 from .support import TIMEOUT, Program, check_archive, sidecars, snapshot
+from .test_library import videos_of
 
 
 @pytest.fixture
@@ -45,6 +46,8 @@ def test_the_demonstration_and_once_more(program: Program, tmp_path: Path) -> No
     assert "Archiving 40 simulated videos into pictory-demo …\n" in first.stderr
     assert f"\nAll 40 AI Studio videos are here and verified. Open {root}\n" in first.stdout
     assert first.stdout.endswith("For your own videos: pictory-archiver init\n")
+    assert f"in any browser:\n{(root / 'index.html').as_uri()}\n" in first.stdout
+    assert len(videos_of(root)) == 40
     assert len(check_archive(root)) == 40
 
     before = snapshot(root)
