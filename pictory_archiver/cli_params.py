@@ -199,3 +199,8 @@ def warn(warnings: Iterable[str]) -> None:
 def json_text(record: object, *, indent: int = 2) -> str:
     """A record as JSON; in one line with an indent below 0."""
     return harmless_json(msgspec.json.format(msgspec.json.encode(record), indent=indent).decode())
+
+
+def json_line(record: object) -> str:
+    """A record as one line of JSON."""
+    return harmless_json(msgspec.json.encode(record).decode())

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pictory_archiver.config_report import ConfigReport
+from pictory_archiver.entry import Entry
 from pictory_archiver.ledger import Ledger
 from pictory_archiver.ledgers import StatusOfAccounts
 from pictory_archiver.library import Built
@@ -44,6 +45,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "reindex": _of("reindex", "report of a rebuilt catalogue (reindex --json)", Reindexed),
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
     "library-built": _of("library-built", "report of a library that was built (library --json)", Built),
+    "video": _of("video", "video (list --json, search --json, show --json, export --to jsonl)", Entry),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }
 

@@ -1,0 +1,113 @@
+"""The commands `list` and `search`: the videos of an archive. They take no lock, and need neither key nor network."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+from msgspec import structs
+
+from .cli_accounts import Chosen, account_option, one_account
+from .cli_config import config_option
+from .cli_filters import Wanted, filter_options
+from .cli_params import archive_argument, archive_first, json_line, message, warn
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from .entry import Entry
+    from .looking import Gallery
+
+ROOM_FOR_IDS = 110
+"""Columns of a terminal, from which on there is one for ids."""
+
+T = TypeVar("T")
+
+
+@click.command("list", short_help="List the videos of the archive, or those that filters choose.")
+@archive_argument
+@filter_options()
+@config_option
+@account_option
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each video.")
+def list_videos(
+    archive: Path | None, wanted: Wanted, config_file: Path | None, account: str | None, *, as_json: bool
+) -> None:
+    """List the videos of the archive, the newest first.
+
+    In a terminal each has a line: when it was made, how long and how large it is, model, aspect ratio, what is held
+    (✓ complete, ! incomplete, … in the making, † gone upstream), and as much of the prompt as fits. Into a pipe or a
+    file go whole lines, with tabs between the cells.
+
+    It needs no key and no network, changes nothing, and works beside a running sync.
+    """
+    _print_videos(one_account(archive, account=account, config_file=config_file), wanted, as_json=as_json)
+
+
+@click.command("search", short_help="Find videos by words of their prompts.")
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] QUERY…")
+@filter_options(search=False)
+@config_option
+@account_option
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each video.")
+def search(
+    words: tuple[str, ...], wanted: Wanted, config_file: Path | None, account: str | None, *, as_json: bool
+) -> None:
+    """Find videos by words of their prompts, the newest first.
+
+    All words have to occur in the prompt, or in the id, wherever in it; capitals and accents do not matter. Words in
+    "double quotes" have to follow one another: search fox '"night market"'. The lines are those of `list`.
+    """
+    from .filters import Query
+
+    archive, query = archive_first(words, "a word to look for")
+    text = " ".join(query)
+    if not Query.parse(text).words:
+        raise click.UsageError("there is no word to look for.")
+    chosen = one_account(archive, account=account, config_file=config_file)
+    _print_videos(chosen, structs.replace(wanted, search=text), as_json=as_json)
+
+
+def _print_videos(chosen: Chosen, wanted: Wanted, *, as_json: bool) -> None:
+    from .archive import Archive
+    from .layout import zone_of
+    from .looking import look
+    from .streams import Lines
+
+    warn(chosen.loaded.warnings)
+    archive = Archive.open(chosen.root)
+    zone = zone_of(archive.marker.time_zone)
+    out = Lines()
+
+    def work(gallery: Gallery) -> int:
+        ids = wanted.ids(gallery, zone)
+        entries = gallery.entries(ids)
+        out.print(map(json_line, entries) if as_json else _rows(gallery, entries, zone) if ids else ())
+        return len(ids)
+
+    if not look(archive, chosen.loaded.settings.catalogue, work, has_begun=lambda: out.count > 0):
+        message("No video fits." if wanted.given else "The archive holds no videos yet.")
+
+
+def _rows(gallery: Gallery, entries: Iterator[Entry], zone: tzinfo) -> Iterator[str]:
+    """The lines of a list: a table in a terminal, with ids where it is wide enough."""
+    from .entry_words import COLUMNS, ID, full_row, row
+    from .named import short_ids
+    from .table import lines
+
+    if not sys.stdout.isatty():
+        return ("\t".join(full_row(entry, zone)) for entry in entries)
+    room = shutil.get_terminal_size().columns
+    if room < ROOM_FOR_IDS:
+        rows = (row(entry, zone, "") for entry in entries)
+        return lines(_without(COLUMNS, ID), (_without(cells, ID) for cells in rows), room)
+    short = short_ids(gallery.catalogue.overview.ids())
+    return lines(COLUMNS, (row(entry, zone, short.get(entry.id, entry.id)) for entry in entries), room)
+
+
+def _without(cells: Sequence[T], position: int) -> list[T]:
+    return [*cells[:position], *cells[position + 1 :]]
