@@ -1,4 +1,4 @@
-"""The commands `list` and `search`: the videos of an archive. They take no lock, and need neither key nor network."""
+"""The commands `list`, `search`, `stats`: the videos of an archive. They take no lock, need neither key nor network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import structs
 from .cli_accounts import Chosen, account_option, one_account
 from .cli_config import config_option
 from .cli_filters import Wanted, filter_options
-from .cli_params import archive_argument, archive_first, json_line, message, warn
+from .cli_params import archive_argument, archive_first, json_line, json_text, message, warn
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -70,6 +70,44 @@ def search(
         raise click.UsageError("there is no word to look for.")
     chosen = one_account(archive, account=account, config_file=config_file)
     _print_videos(chosen, structs.replace(wanted, search=text), as_json=as_json)
+
+
+@click.command("stats", short_help="Count videos, seconds, bytes and AI credits, by month and model.")
+@archive_argument
+@filter_options()
+@config_option
+@account_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def stats(
+    archive: Path | None, wanted: Wanted, config_file: Path | None, account: str | None, *, as_json: bool
+) -> None:
+    """Count the videos of the archive, or those that filters choose: how many, how long, how many bytes of their own
+    files, and the AI credits that they took, by month and model.
+
+    Credits are an estimate: the seconds of a video, times what Pictory documents for its model. The setting
+    stats.credits_per_second adds models, or other rates.
+    """
+    from .archive import Archive
+    from .layout import zone_of
+    from .looking import look
+    from .stats import Stats, Tally, stats_lines
+
+    chosen = one_account(archive, account=account, config_file=config_file)
+    warn(chosen.loaded.warnings)
+    opened = Archive.open(chosen.root)
+    zone = zone_of(opened.marker.time_zone)
+
+    def work(gallery: Gallery) -> Stats:
+        ids = {*wanted.ids(gallery, zone)}
+        overview = gallery.catalogue.overview
+        tally = Tally(zone)
+        tally.add_videos(each for each in overview.glances() if each.id in ids)
+        tally.add_files(overview.stored_files())
+        rates = chosen.loaded.settings.stats.credits_per_second
+        return tally.stats(str(opened.root), rates, oldest_first=wanted.reverse)
+
+    found = look(opened, chosen.loaded.settings.catalogue, work)
+    click.echo(json_text(found) if as_json else "\n".join(stats_lines(found)))
 
 
 def _print_videos(chosen: Chosen, wanted: Wanted, *, as_json: bool) -> None:

@@ -44,7 +44,7 @@ def full_row(entry: Entry, zone: tzinfo) -> list[str]:
 
 
 def _facts(entry: Entry, zone: tzinfo) -> list[str]:
-    made = local(entry.created_at, zone)
+    made = in_zone(made_at(entry), zone)
     return [
         f"{made:{DATE}}" if made else "undated",
         length(entry.duration_seconds),
@@ -54,6 +54,11 @@ def _facts(entry: Entry, zone: tzinfo) -> list[str]:
     ]
 
 
+def made_at(entry: Entry) -> datetime | None:
+    """When a video was made."""
+    return None if entry.created_at is None else datetime.fromisoformat(entry.created_at)
+
+
 def length(seconds: float | None) -> str:
     """How long a video is: `8 s`, `2 min 05 s`, `-` where that is not known."""
     if seconds is None:
@@ -61,12 +66,9 @@ def length(seconds: float | None) -> str:
     return f"{round(seconds, 1):g} s" if seconds < 60 else duration(seconds)
 
 
-def local(time: str | None, zone: tzinfo) -> datetime | None:
-    """A time of ours in a time zone; in UTC where it would fall out of the calendar."""
-    if time is None:
-        return None
-    moment = datetime.fromisoformat(time)
+def in_zone(moment: datetime | None, zone: tzinfo) -> datetime | None:
+    """A time in a time zone; in its own where it would fall out of the calendar."""
     try:
-        return moment.astimezone(zone)
+        return moment and moment.astimezone(zone)
     except OverflowError:
         return moment

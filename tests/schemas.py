@@ -18,6 +18,7 @@ from pictory_archiver.reindex import Reindexed
 from pictory_archiver.repair_report import Repair
 from pictory_archiver.report import Report
 from pictory_archiver.sidecar import schema as sidecar_schema
+from pictory_archiver.stats import Stats
 from pictory_archiver.verification import Verification, VerificationOfAccounts
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -46,6 +47,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
     "library-built": _of("library-built", "report of a library that was built (library --json)", Built),
     "video": _of("video", "video (list --json, search --json, show --json, export --to jsonl)", Entry),
+    "stats": _of("stats", "how much there is (stats --json)", Stats),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }
 
