@@ -1,4 +1,7 @@
-"""The commands `list`, `search`, `stats`: the videos of an archive. They take no lock, need neither key nor network."""
+"""The commands `list`, `search`, `show` and `stats`: the videos of an archive. Heavy modules are imported as they run.
+
+They take no lock, and need neither the key nor the network.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,44 @@ def search(
         raise click.UsageError("there is no word to look for.")
     chosen = one_account(archive, account=account, config_file=config_file)
     _print_videos(chosen, structs.replace(wanted, search=text), as_json=as_json)
+
+
+@click.command("show", short_help="Show all that is known of one video.")
+@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] ID")
+@config_option
+@account_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(words: tuple[str, ...], config_file: Path | None, account: str | None, *, as_json: bool) -> None:
+    """Show all that is known of one video: prompt, model, size, length, date, what is held and why not the rest, its
+    files with their digests, what it was made from, the film that it is part of, and the request that would generate
+    it again.
+
+    ID is the id of a video, the beginning of one, or the path of a file of it.
+    """
+    from .archive import Archive
+    from .entry_words import portrait
+    from .layout import zone_of
+    from .looking import look
+    from .named import find_video
+
+    archive, names = archive_first(words)
+    if len(names) > 1:
+        raise click.UsageError("one video at a time: `list --json` tells of several.")
+    chosen = one_account(archive, account=account, config_file=config_file)
+    warn(chosen.loaded.warnings)
+    opened, settings = Archive.open(chosen.root), chosen.loaded.settings
+
+    def work(gallery: Gallery) -> tuple[Entry, dict[str, Entry]]:
+        video_id = find_video(gallery.catalogue, names[0]).sidecar.id
+        (entry,) = gallery.entries([video_id])
+        return entry, {} if as_json else {part.id: part for part in gallery.entries(entry.chain)}
+
+    entry, parts = look(opened, settings.catalogue, work)
+    if as_json:
+        click.echo(json_text(entry))
+    else:
+        zone = zone_of(opened.marker.time_zone)
+        click.echo("\n".join(portrait(entry, parts, settings.stats.credits_per_second, zone)))
 
 
 @click.command("stats", short_help="Count videos, seconds, bytes and AI credits, by month and model.")

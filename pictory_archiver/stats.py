@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .entry import Standing
-from .entry_words import in_zone, length
+from .entry_words import in_zone, length, rate_of
 from .filters import Glance
 from .media_types import VIDEO_EXTENSIONS
 from .report import count, size
@@ -140,10 +140,7 @@ class Tally:
 
     def stats(self, archive: str, rates: Mapping[str, float], *, oldest_first: bool = False) -> Stats:
         """The sums. `rates` are credits a second, by model; capitals do not matter."""
-        rate_of = {name.casefold(): rate for name, rate in rates.items()}
-        cells = [
-            (month, sums.of_model(model, rate_of.get(model.casefold()))) for (month, model), sums in self._sums.items()
-        ]
+        cells = [(month, sums.of_model(model, rate_of(model, rates))) for (month, model), sums in self._sums.items()]
         by_model: defaultdict[str, list[OfModel]] = defaultdict(list)
         by_month: defaultdict[str | None, list[OfModel]] = defaultdict(list)
         for month, cell in cells:
