@@ -28,7 +28,7 @@ bench: .venv/development
 schemas: .venv/development
 	$(BIN)/python -m tests.schemas
 
-# nginx, ffmpeg, strace and busybox for the tests that use the real ones; those tests say by name when they are skipped.
+# nginx, ffmpeg, strace, busybox and chromium for the tests that use the real ones; those tests say by name when they are skipped.
 tools:
 	@tests/tools.sh
 

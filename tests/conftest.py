@@ -16,6 +16,7 @@ import pytest
 
 from pictory_archiver.simulator import Simulator, SimulatorThread, World
 
+from .browser import chromium, filmed, look  # noqa: F401 # fixtures
 from .support import Program, required
 
 hypothesis.settings.register_profile("tests", deadline=None)  # how fast it was is no test

@@ -6,6 +6,7 @@ command -v ffprobe >/dev/null || missing="$missing ffmpeg"
 command -v strace >/dev/null || missing="$missing strace"
 command -v busybox >/dev/null || missing="$missing busybox"
 command -v faketime >/dev/null || missing="$missing faketime"
+command -v chromium >/dev/null || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "Not installed:$missing. The tests that need them are skipped, and say so." >&2

@@ -3,13 +3,16 @@
 
 const STATUS_WORDS = ["complete", "incomplete", "in the making"];
 
-/** Only scripts of the library may be loaded, whatever the data says. */
-const scriptPolicy = window.trustedTypes?.createPolicy("pictory-library", {
+const SCRIPT = /^library\/[A-Za-z0-9._-]+\.js$/;
+
+/** Only scripts of the library may be loaded, whatever the data says: also where a browser knows no Trusted Types. */
+const scriptRule = {
   createScriptURL: (/** @type {string} */ url) => {
-    if (/^library\/[A-Za-z0-9._-]+\.js$/.test(url)) return url;
+    if (SCRIPT.test(url)) return url;
     throw new TypeError("no script of the library");
   },
-});
+};
+const scriptPolicy = window.trustedTypes?.createPolicy("pictory-library", scriptRule) ?? scriptRule;
 
 class Chunk {
   /** @param {any} told of `state.js` @param {number} first the place of its first video */
@@ -49,12 +52,14 @@ class Library {
     /** places by id, of what is loaded @type {Map<string, number>} */
     this.placeOf = new Map();
     this.loaded = 0;
+    this.lost = 0;
     /** called with each chunk whose cards have come */
     this.onCards = (/** @type {Chunk} */ _chunk) => {};
   }
 
+  /** Whether all cards are here that will ever be. */
   get isWhole() {
-    return this.loaded === this.chunks.length;
+    return this.loaded + this.lost === this.chunks.length;
   }
 
   /** @param {Chunk} chunk @param {number} number */
@@ -102,13 +107,16 @@ class Library {
     };
   }
 
-  /** The card of a video by its id, once the chunk that has it is loaded; null where none has. @param {string} id */
+  /** The card of a video by its id, once the chunk that has it is loaded; null where none has. Throws where
+   * it may be in a chunk that is lost. @param {string} id */
   async find(id) {
+    let loss = null;
     for (const chunk of this.chunks) {
       if (this.placeOf.has(id)) break;
-      await this.load(chunk, "cards");
+      await this.load(chunk, "cards").catch((error) => (loss = error));
     }
     const place = this.placeOf.get(id);
+    if (place === undefined && loss) throw loss;
     return place === undefined ? null : this.card(place);
   }
 
@@ -119,26 +127,29 @@ class Library {
     return chunk.data.details[place - chunk.first];
   }
 
-  /** Loads all cards, newest first, a chunk at a time, so that the reader is never kept waiting. */
+  /** Loads all cards, newest first, a chunk at a time, so that the reader is never kept waiting. A chunk that is lost
+   * does not keep the others from coming: the first such loss is thrown at the end. */
   async loadAll() {
+    let loss = null;
     for (const chunk of this.chunks) {
-      await this.load(chunk, "cards");
+      await this.load(chunk, "cards").then(() => foldedOf(chunk), (error) => (loss ??= error));
       await new Promise((go) => setTimeout(go));
     }
+    if (loss) throw loss;
   }
 
-  /** Loads a file of a chunk, once. @param {Chunk} chunk @param {"cards"|"details"} kind @returns {Promise<void>} */
+  /** Loads a file of a chunk, once. One that is lost stays lost: its name follows from what is in it, so another edition
+   * has another one. @param {Chunk} chunk @param {"cards"|"details"} kind @returns {Promise<void>} */
   load(chunk, kind) {
     return (chunk.loading[kind] ??= new Promise((done, fail) => {
-      const url = `library/${chunk.files[kind]}`;
       const lost = () => {
-        chunk.loading[kind] = null;
+        if (kind === "cards") this.lost += 1;
         fail(new LostChunk(chunk.files[kind]));
       };
       const script = document.createElement("script");
       script.onload = () => (script.remove(), chunk.data[kind] ? done() : lost());
       script.onerror = () => (script.remove(), lost());
-      script.src = /** @type {string} */ (scriptPolicy ? scriptPolicy.createScriptURL(url) : url);
+      script.src = /** @type {string} */ (scriptPolicy.createScriptURL(`library/${chunk.files[kind]}`));
       document.head.append(script);
     }));
   }

@@ -114,9 +114,9 @@ class Detail {
   async drawChain(card) {
     const ids = card.chain;
     if (!ids && !card.continuedBy) return;
-    const parts = ids ? await Promise.all(ids.map((/** @type {string} */ id) => this.library.find(id))) : [];
+    const parts = ids ? await Promise.all(ids.map((/** @type {string} */ id) => this.find(id))) : [];
     const others = (card.continuedBy ?? []).filter((/** @type {string} */ id) => !ids?.includes(id));
-    const branches = await Promise.all(others.map((/** @type {string} */ id) => this.library.find(id)));
+    const branches = await Promise.all(others.map((/** @type {string} */ id) => this.find(id)));
     if (this.card !== card) return;
     const position = ids ? ids.indexOf(card.id) : -1;
     this.dialog.querySelector(".look").classList.add("chained");
@@ -127,6 +127,11 @@ class Detail {
       branches.length > 0 && make("ul", {}, ...branches.map((each, number) => make("li", {}, this.link(each, others[number], "Continuation", false)))),
       ].filter(Boolean),
     );
+  }
+
+  /** The card of another video; null where it is not here, or in a part of the library that is lost. @param {string} id */
+  find(id) {
+    return this.library.find(id).catch(() => null);
   }
 
   /** A small picture that leads to another video. */
@@ -177,7 +182,7 @@ class Detail {
 
   async input(file) {
     const words = KIND_WORDS[file.kind] + (file.index ? ` ${file.index}` : "");
-    const other = file.video_id ? await this.library.find(file.video_id) : null;
+    const other = file.video_id ? await this.find(file.video_id) : null;
     const why = file.path ? "" : `${file.status}${file.error ? `: ${file.error}` : ""}`;
     const isVideo = /\.(mp4|mov|m4v|webm|3gp)$/i.test(file.path ?? "");
     const picture = !file.path ? make("span", { class: "lost" }, why) : isVideo

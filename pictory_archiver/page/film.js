@@ -10,6 +10,7 @@ class Film {
     this.at = -1;
     this.players = [this.player(), this.player()];
     this.front = 0;
+    this.ready = -1;
     this.steps = this.held.map((card, number) =>
       make("button", { type: "button", class: "step", onclick: () => this.go(number), "aria-label": `Part ${parts.indexOf(card) + 1}` }, make("i")),
     );
@@ -17,6 +18,9 @@ class Film {
     this.sound = make("button", { type: "button", onclick: () => this.mute(!this.players[0].muted) }, "Sound off");
     this.wide = make("button", { type: "button", onclick: () => this.fullscreen() }, "Full screen");
     this.time = make("span", { class: "time" });
+    /** numbers of parts that could not be played @type {Set<number>} */
+    this.lost = new Set();
+    this.trouble = make("p", { class: "note", hidden: true });
     const lost = parts.length - this.held.length;
     this.element = make(
       "div",
@@ -25,6 +29,7 @@ class Film {
       make("div", { class: "steps" }, ...this.steps),
       make("div", { class: "controls" }, this.toggle, this.sound, this.wide, this.time),
       lost > 0 && make("p", { class: "note" }, `${counted(lost, "part is", "parts are")} not in the archive and left out.`),
+      this.trouble,
     );
   }
 
@@ -33,7 +38,7 @@ class Film {
     video.addEventListener("ended", () => video === this.players[this.front] && this.next());
     video.addEventListener("timeupdate", () => video === this.players[this.front] && this.progress());
     video.addEventListener("playing", () => this.shown(video));
-    video.addEventListener("error", () => video.hasAttribute("src") && video === this.players[this.front] && this.broken());
+    video.addEventListener("error", () => video.hasAttribute("src") && this.broken(video));
     for (const name of ["play", "pause"]) video.addEventListener(name, () => this.labels());
     return video;
   }
@@ -50,7 +55,7 @@ class Film {
     this.ready = -1;
     this.onPart(this.held[number]);
     this.labels();
-    await player.play().catch(() => this.labels());
+    await player.play().catch(() => (player.error ? this.broken(player) : this.labels()));
   }
 
   /** The part that moves is the one that is seen; the other player gets the next one. @param {HTMLVideoElement} video */
@@ -76,8 +81,15 @@ class Film {
     if (number >= 0 && number < this.held.length) this.go(number);
   }
 
-  broken() {
-    tell("A part of the film cannot be played.");
+  /** Goes on behind a part that cannot be played, if it is the one to be seen: of one that is only being made ready is
+   * told when it is its turn. @param {HTMLVideoElement} video */
+  broken(video) {
+    if (video !== this.players[this.front]) return;
+    this.lost.add(this.parts.indexOf(this.held[this.at]) + 1);
+    const numbers = [...this.lost].sort((one, other) => one - other);
+    this.trouble.textContent = `${numbers.length === 1 ? "Part" : "Parts"} ${numbers.join(", ")} cannot be played.`;
+    this.trouble.hidden = false;
+    tell(this.trouble.textContent);
     this.next();
   }
 

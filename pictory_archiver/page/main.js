@@ -22,7 +22,9 @@ class Page {
     this.standing = new Standing(library, (id) => this.go({ video: id }, { push: true }));
     this.isPushed = false;
     this.refreshing = 0;
-    this.wall.needed = (chunk) => library.load(chunk, "cards").catch((error) => complain(error.message));
+    /** what was complained of, so that each loss is told once @type {Set<string>} */
+    this.told = new Set();
+    this.wall.needed = (chunk) => library.load(chunk, "cards").catch((error) => this.lament(error));
     library.onCards = (chunk) => this.came(chunk);
     this.listen();
   }
@@ -34,8 +36,15 @@ class Page {
     this.showView();
     this.list();
     byId("foot").textContent = `Built ${momentInWords(this.library.builtAt, this.library.timeZone)} by ${this.library.builtBy}. ${this.library.state.scope}`;
-    this.library.loadAll().then(() => this.refresh(), (error) => complain(error.message));
+    this.library.loadAll().catch((error) => this.lament(error)).then(() => this.refresh());
     this.openAsked();
+  }
+
+  /** @param {Error} error */
+  lament(error) {
+    if (this.told.has(error.message)) return;
+    this.told.add(error.message);
+    complain(error.message);
   }
 
   // What has come
@@ -162,7 +171,7 @@ class Page {
     if (position < 0 || place === undefined) return;
     this.library.load(this.library.chunkOf(place), "cards").then(
       () => this.go({ video: this.library.card(place).id }),
-      (error) => complain(error.message),
+      (error) => this.lament(error),
     );
   }
 
@@ -289,12 +298,14 @@ function showKeys() {
 
 /** @type {Page|null} */
 let page = null;
+let isOther = false;
 
 const pictoryLibrary = {
   /** @param {string} json */
   open(json) {
     const told = JSON.parse(json);
-    if (told.version !== 1) return complain("This library was written by another release. Run: pictory-archiver library");
+    isOther = told.version !== 1;
+    if (isOther) return complain("This library was written by another release. Run: pictory-archiver library");
     page = new Page(new Library(told));
     page.start();
   },
@@ -307,5 +318,5 @@ const pictoryLibrary = {
 Object.defineProperty(window, "pictoryLibrary", { value: Object.freeze(pictoryLibrary) });
 
 addEventListener("DOMContentLoaded", () => {
-  if (!page) complain("The folder “library” is missing beside this page, or incomplete. Run: pictory-archiver library");
+  if (!page && !isOther) complain("The folder “library” is missing beside this page, or incomplete. Run: pictory-archiver library");
 });

@@ -28,7 +28,7 @@ class Wall {
     this.side = 200;
     this.drawing = 0;
     this.needed = (/** @type {Chunk} */ _chunk) => {};
-    addEventListener("scroll", () => this.drawSoon(), { passive: true });
+    for (const event of ["scroll", "resize"]) addEventListener(event, () => this.drawSoon(), { passive: true });
     new ResizeObserver(() => this.arrange()).observe(this.element);
   }
 
