@@ -1,6 +1,6 @@
-"""Measures listing, planning, downloading and checking, and prints tables.
+"""Measures listing, planning, downloading, checking and looking, and prints tables.
 
-    python -m benchmarks [--listed 100000] [--synced 300] [--checked 60]
+    python -m benchmarks [--listed 100000] [--synced 300] [--checked 60] [--shown 50000]
 
 Fails where a run over `--listed` videos takes more memory than is promised: it must not grow with their number.
 """
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .checking import checking
+from .library import building, looking
 from .measure import Measured, measure, simulated_account
 
 MB = 1_000_000
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--checked", type=int, default=60, help="videos whose files are read to check them")
     parser.add_argument("--checked-bytes", type=int, default=8 * MB, help="size of each of these videos")
     parser.add_argument("--rounds", type=int, default=7, help="how often these are checked")
+    parser.add_argument("--shown", type=int, default=50_000, help="videos of the library that is looked at")
     options = parser.parse_args()
 
     print(ROW.format("", "pages", "files", "seconds", "CPU s", "files/s", "MB/s", "peak MB"))
@@ -42,6 +44,10 @@ def main() -> int:
         print(f"\nThe highest peak is {max(peaks) / MB:.0f} MB; {MOST_MEMORY / MB:.0f} MB are promised.\n")
         for line in checking(options.checked, options.checked_bytes, options.rounds, Path(folder)):
             print(line, flush=True)
+        print()
+        for lines in (building(options.shown, Path(folder)), looking(Path(folder) / "film", options.rounds)):
+            for line in lines:
+                print(line, flush=True)
     return int(max(peaks) > MOST_MEMORY)
 
 

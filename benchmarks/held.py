@@ -1,10 +1,10 @@
 """An archive that holds a whole simulated account, made fast: true sidecars beside files that are no media.
 
-    python -m benchmarks.held ARCHIVE VIDEOS CDN [BYTES|media]
+    python -m benchmarks.held ARCHIVE VIDEOS[+NEW] CDN [BYTES|media]
 
 A run over it has everything to compare and nothing to fetch. CDN is the origin of the account's URLs. Each MP4 has so
 many random bytes, every other file a hundredth of that; without BYTES they are empty. With `media` they are real
-media, the same few for all videos, each a hard link to one of them.
+media, the same few for all videos, each a hard link to one of them. +NEW adds so many new videos to such an archive.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ def put_media(sources: Path) -> Put:
     return put
 
 
-async def make_archive(root: Path, videos: int, cdn: str, put: Put) -> None:
-    """Makes the archive in a folder that is not there yet."""
+async def make_archive(root: Path, videos: int, new: int, cdn: str, put: Put) -> None:
+    """Makes the archive in a folder that is not there yet, or adds new videos to one that was made so."""
     world = World(count=videos, cdn_base=cdn)
+    world.add(new)
     now = datetime.now(UTC)
     with (
         hold(root, time_zone="UTC", now=now) as archive,
@@ -92,9 +93,9 @@ async def make_archive(root: Path, videos: int, cdn: str, put: Put) -> None:
         planner = Planner(shelf, store, Settings().layout, policy, account=ORIGIN.account, zone="UTC")
         page = world.page()
         while True:
-            listed = parse_page(msgspec.json.encode({"items": page.items})).videos
+            listed = parse_page(msgspec.json.encode({"items": page.items[: new or None]})).videos
             shelf.catalogue.record([_hold_video(root, planned, now, put) for planned in await planner.plan(listed)])
-            if page.next_key is None:
+            if page.next_key is None or new:
                 return
             page = world.page(page.next_key)
 
@@ -123,4 +124,5 @@ if __name__ == "__main__":
         if size == ["media"]
         else put_random(int(size[0]) if size else 0)
     )
-    asyncio.run(make_archive(folder, int(videos), cdn, put))
+    count, _, new = videos.partition("+")
+    asyncio.run(make_archive(folder, int(count), int(new or 0), cdn, put))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,7 @@ from .archive import JOURNAL, Archive, hold
 from .catalogue import Catalogue, Known
 from .errors import ConfigError
 from .models import OUTPUTS, Asset, Kind, Status
+from .named import find_video
 from .plan import is_overdue
 from .rebuild import open_or_rebuild
 from .settings import Catalogue as Settings
@@ -22,7 +23,6 @@ from .sidecar import render, timestamp
 from .strays import find_strays
 from .text import printable
 
-SHOWN = 5
 _LOST = (Status.MISSING, Status.DENIED, Status.FAILED, Status.REJECTED)
 
 
@@ -51,17 +51,6 @@ def accept_losses(
             lost = [(known, _losses(known, wanted, now)) for known in chosen]
             for known, files in lost:
                 yield _accept(archive, catalogue, known, files, now)
-
-
-def find_video(catalogue: Catalogue, name: str) -> Known:
-    """The video of an id, of the unique beginning of one, or of the path of one of its files. Raises `ConfigError`."""
-    found = catalogue.ids_like(name, SHOWN + 1) or catalogue.ids_like(PurePath(name).name, SHOWN + 1)
-    if not found:
-        raise ConfigError(f"the archive knows no video {printable(name)}", hint="`status` names what is not held")
-    if len(found) > 1:
-        ids = ", ".join(printable(video_id, 60) for video_id in found[:SHOWN])
-        raise ConfigError(f"{printable(name)} fits more than one video: {ids}{', …' if found[SHOWN:] else ''}")
-    return catalogue.known(found)[found[0]]
 
 
 def _in_place(archive: Archive, catalogue: Catalogue, known: Known) -> Known:

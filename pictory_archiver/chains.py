@@ -28,6 +28,11 @@ _FIELDS = {
 }
 
 
+_Rank = tuple[bool, int, bool, bool]
+"""How well a video is known to be the one that another continues, the best first: whether the input is a former one,
+the place of its kind in `CONTINUED`, whether only the address tells, and whether that is a former one of the output."""
+
+
 class File(Struct, frozen=True):
     """What is known of a file for this: of which video, what it is, its address, and what it is linked to."""
 
@@ -121,41 +126,41 @@ def find_parents(
 
     A link in the sidecar tells, and else the address: of what a video was made from, and of the files of all videos, as
     they are listed or ever were (`history`: by id the former values of items). So a chain holds where a file is lost.
+    What is listed now counts before what was listed, of that the kinds in the order of `CONTINUED`.
     """
     history = [(video_id, list(former)) for video_id, former in history]
-    found: dict[tuple[str, Kind], str] = {}
-    wanted: defaultdict[tuple[Kind, str], set[str]] = defaultdict(set)
+    best: dict[str, tuple[_Rank, str]] = {}
+    wanted: defaultdict[tuple[Kind, str], dict[str, bool]] = defaultdict(dict)
     tails: set[str] = set()
 
-    def want(video_id: str, kind: Kind, address: str) -> None:
-        wanted[kind, locator(address)].add(video_id)
+    def found(child: str, parent: str, rank: _Rank) -> None:
+        if child != parent and (child not in best or (rank, parent) < best[child]):
+            best[child] = rank, parent
+
+    def want(video_id: str, kind: Kind, address: str, *, was: bool) -> None:
+        wanted[kind, locator(address)].setdefault(video_id, was)
         tails.add(_tail(address))
+
+    def offer(video_id: str, kind: Kind, address: str, *, was: bool) -> None:
+        if _tail(address) in tails:
+            for order, (made_from, output) in enumerate(CONTINUED.items()):
+                if output is kind:
+                    for child, child_was in wanted.get((made_from, locator(address)), {}).items():
+                        found(child, video_id, (child_was, order, True, was))
 
     for file in inputs:
         if file.linked_video is not None and file.linked_kind is CONTINUED[file.kind]:
-            found[file.video_id, file.kind] = file.linked_video
+            found(file.video_id, file.linked_video, (False, [*CONTINUED].index(file.kind), False, False))
         elif file.address:
-            want(file.video_id, file.kind, file.address)
+            want(file.video_id, file.kind, file.address, was=False)
     for video_id, kind, address in _former(history, CONTINUED.keys()):
-        want(video_id, kind, address)
-
-    def offer(video_id: str, kind: Kind, address: str) -> None:
-        if _tail(address) in tails:
-            for made_from in (each for each, output in CONTINUED.items() if output is kind):
-                for child in wanted.get((made_from, locator(address)), ()):
-                    found.setdefault((child, made_from), video_id)
-
+        want(video_id, kind, address, was=True)
     for file in outputs:
         if file.address:
-            offer(file.video_id, file.kind, file.address)
+            offer(file.video_id, file.kind, file.address, was=False)
     for video_id, kind, address in _former(history, CONTINUED.values()):
-        offer(video_id, kind, address)
-    parents: dict[str, str] = {}
-    for kind in CONTINUED:
-        for (child, made_from), parent in found.items():
-            if made_from is kind:
-                parents.setdefault(child, parent)
-    return parents
+        offer(video_id, kind, address, was=True)
+    return {child: parent for child, (_, parent) in best.items()}
 
 
 def _former(

@@ -14,6 +14,7 @@ from . import __version__
 from .cli_config import config_group, init
 from .cli_export import export
 from .cli_library import library, serve
+from .cli_looking import list_videos, search, show, stats
 from .cli_params import message
 from .cli_schedule import schedule_group
 from .cli_status import status
@@ -133,6 +134,10 @@ for command in (
     init,
     sync,
     status,
+    list_videos,
+    search,
+    show,
+    stats,
     library,
     serve,
     demo,

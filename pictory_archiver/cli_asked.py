@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from msgspec import Struct, structs
 from . import config
 from .cli_accounts import Chosen, chosen_accounts
 from .cli_config import init
-from .cli_params import When
+from .cli_params import When, period
 from .errors import ConfigError
 from .key import Key
 from .settings import Settings
@@ -96,22 +95,11 @@ def prepare(
 def _selection(
     root: Path, settings: Settings, *, since: When | None, until: When | None, limit: int | None, model: str | None
 ) -> Selection:
-    """The options as a selection. A bare day is whole, in the time zone of the archive's folders."""
+    """The options as a selection. Days are those of the archive's folders."""
     from .archive import Archive, is_archive
     from .layout import zone_of
     from .selection import Selection
 
     zone = zone_of(Archive.open(root).marker.time_zone if is_archive(root) else settings.layout.time_zone)
-
-    def moment(when: When | None, *, whole_day: bool) -> datetime.datetime | None:
-        if when is None:
-            return None
-        if isinstance(when, datetime.datetime):
-            return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(datetime.UTC)
-        day = when + datetime.timedelta(days=1) if whole_day else when
-        return datetime.datetime.combine(day, datetime.time(), zone).astimezone(datetime.UTC)
-
-    bounds = moment(since, whole_day=False), moment(until, whole_day=True)
-    if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
-        raise ConfigError("--since is later than --until", hint="swap the two dates")
-    return Selection(limit=limit, since=bounds[0], until=bounds[1], model=model)
+    start, end = period(since, until, zone)
+    return Selection(limit=limit, since=start, until=end, model=model)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 When = datetime.date | datetime.datetime
+Moment = datetime.datetime | None
 
 MAX_DURATION_SECONDS = 30 * 86_400
 
@@ -113,16 +114,38 @@ class Size(click.ParamType[int]):
         return size
 
 
+def period(since: When | None, until: When | None, zone: datetime.tzinfo) -> tuple[Moment, Moment]:
+    """The beginning (included) and the end (excluded) of a time that options bound, in UTC. A bare day is whole, in
+    this time zone. Raises `ConfigError` where it ends before it begins."""
+    start, end = _moment(since, zone, whole_day=False), _moment(until, zone, whole_day=True)
+    if start and end and start >= end:
+        raise ConfigError("--since is later than --until", hint="swap the two dates")
+    return start, end
+
+
+def _moment(when: When | None, zone: datetime.tzinfo, *, whole_day: bool) -> Moment:
+    if when is None:
+        return None
+    try:
+        if isinstance(when, datetime.datetime):
+            return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(datetime.UTC)
+        day = when + datetime.timedelta(days=1) if whole_day else when
+        return datetime.datetime.combine(day, datetime.time(), zone).astimezone(datetime.UTC)
+    except OverflowError:  # at either end of the calendar
+        bound = datetime.datetime.max if when.year > 1 else datetime.datetime.min
+        return bound.replace(tzinfo=datetime.UTC)
+
+
 def archive_argument(command: Command) -> Command:
     """Adds `[ARCHIVE]`."""
     return click.argument("archive", required=False, type=click.Path(path_type=Path, readable=False))(command)
 
 
-def archive_first(words: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
+def archive_first(words: tuple[str, ...], what: str = "an ID") -> tuple[Path | None, tuple[str, ...]]:
     """The archive, where the first word is one, and the other words. Raises `click.UsageError` where none is left."""
     folder, names = archive_if_first(words)
     if not names:
-        raise click.UsageError("an ID is missing behind the archive.")
+        raise click.UsageError(f"{what} is missing behind the archive.")
     return folder, names
 
 
@@ -176,3 +199,8 @@ def warn(warnings: Iterable[str]) -> None:
 def json_text(record: object, *, indent: int = 2) -> str:
     """A record as JSON; in one line with an indent below 0."""
     return harmless_json(msgspec.json.format(msgspec.json.encode(record), indent=indent).decode())
+
+
+def json_line(record: object) -> str:
+    """A record as one line of JSON."""
+    return harmless_json(msgspec.json.encode(record).decode())

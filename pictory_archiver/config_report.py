@@ -21,7 +21,7 @@ class SettingShown(Struct, frozen=True):
     """One setting: its dotted path, its value, and where that comes from."""
 
     path: str
-    value: str | int | float | bool | tuple[str, ...] | None
+    value: str | int | float | bool | tuple[str, ...] | dict[str, float] | None
     source: str
 
 
@@ -121,6 +121,8 @@ def _masked(path: str, value: Any) -> Any:
         return addresses.masked(value)
     if isinstance(value, tuple):
         return tuple(mask(text) for text in value)
+    if isinstance(value, dict):
+        return {mask(name): each for name, each in value.items()}
     return mask(value) if isinstance(value, str) else value
 
 
@@ -171,5 +173,7 @@ def _text(setting: SettingShown) -> str:
             return f"{number:g}"
         case tuple(words):
             return f"[{', '.join(words)}]"
+        case dict(entries):
+            return f"{{{', '.join(f'{name}: {each:g}' for name, each in entries.items())}}}"
         case other:
             return str(other)

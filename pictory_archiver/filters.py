@@ -18,7 +18,7 @@ _WORDS = re.compile(r'"([^"]*)"?|(\S+)')
 
 
 class Glance(Struct, frozen=True):
-    """As much of a video as decides whether it is meant. `created` is UTC."""
+    """As much of a video as decides whether it is meant, and what it counts for. `created` is UTC."""
 
     id: str
     created: datetime | None
@@ -27,6 +27,7 @@ class Glance(Struct, frozen=True):
     aspect_ratio: str
     standing: Standing
     is_gone: bool
+    duration_seconds: float | None = None
 
 
 class Query(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import Struct, inspect
 
 from .errors import ConfigError
 from .key import mask
-from .setting_rules import ACCOUNTS, FIELDS, GROUPS, RULES, Field, parse_size
+from .setting_rules import ACCOUNTS, FIELDS, GROUPS, RULES, Field, in_words, parse_size
 from .settings import IS_PATH, IS_SIZE
 
 KEY_SOURCES = ("api.key_file", "api.key_command")
@@ -31,6 +31,14 @@ class Given(Struct, frozen=True):
     told: str = ""
 
 
+class _BadEntry(ValueError):
+    """What is wrong with one value of a setting that has several by name."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(problem)
+        self.name = name
+
+
 Layer = dict[str, Given]
 """What one source gives, by the dotted path of the setting."""
 
@@ -38,10 +46,12 @@ Layer = dict[str, Given]
 def convert(path: str, given: Given) -> object:
     """The value in the setting's type. Raises `ConfigError`."""
     field = FIELDS[path]
+    told = given.told or path
     try:
         value = _parse_text(field, given.value) if given.is_text and isinstance(given.value, str) else given.value
         if field.extra == IS_SIZE and isinstance(value, str):
             value = parse_size(value)
+        _check_entries(field, value, strict=not given.is_text)
         value = msgspec.convert(value, field.type, strict=not given.is_text)
         _refuse_control_characters(value)
         if field.extra == IS_PATH and isinstance(value, str):
@@ -49,9 +59,11 @@ def convert(path: str, given: Given) -> object:
         return RULES[path](value) if path in RULES else value
     except msgspec.ValidationError:
         problem = f"must be {field.allowed()}, not {shown(given.value)}"
+    except _BadEntry as error:
+        told, problem = f"{told}.{error.name}", str(error)
     except (ValueError, ConfigError) as error:
         problem = str(error)
-    raise ConfigError(f"{given.told or path}: {mask(problem)} (from {given.source})")
+    raise ConfigError(f"{mask(told)}: {mask(problem)} (from {given.source})")
 
 
 def absolute(path: str, folder: Path) -> str:
@@ -109,7 +121,21 @@ def shown(value: object) -> str:
             return mask(str(value)[:60])
 
 
+def _check_entries(field: Field, value: object, *, strict: bool) -> None:
+    """Raises `_BadEntry` for the first value that a setting with several by name does not take."""
+    for kind in field.kinds:
+        if isinstance(kind, inspect.DictType) and isinstance(value, dict):
+            for name, each in value.items():
+                try:
+                    msgspec.convert({"name": each}, field.type, strict=strict)
+                except msgspec.ValidationError:
+                    problem = f"must be {in_words(kind.value_type)}, not {shown(each)}"
+                    raise _BadEntry(name[:60], problem) from None
+
+
 def _parse_text(field: Field, text: str) -> object:
+    if field.takes(inspect.DictType):
+        return _parse_entries(field, text)
     if field.takes(inspect.StrType):
         return text
     if field.takes(inspect.VarTupleType):
@@ -117,7 +143,20 @@ def _parse_text(field: Field, text: str) -> object:
     return text.strip()
 
 
+def _parse_entries(field: Field, text: str) -> dict[str, str]:
+    """`veo3.1=20,pixverse5.5=1.6`. Raises `ValueError`."""
+    entries: dict[str, str] = {}
+    for pair in text.split(","):
+        name, sign, value = (part.strip() for part in pair.rpartition("="))
+        if not sign:
+            raise ValueError(f"must be {field.allowed()}, as name=value,name=value, not {shown(text)}")
+        if name in entries:
+            raise ValueError(f"{name[:60]} is given twice")
+        entries[name] = value
+    return entries
+
+
 def _refuse_control_characters(value: object) -> None:
-    for text in value if isinstance(value, tuple) else (value,):
+    for text in value if isinstance(value, tuple | dict) else (value,):
         if isinstance(text, str) and any(ord(character) < 32 or ord(character) == 127 for character in text):
             raise ValueError("must not hold line breaks or other control characters")

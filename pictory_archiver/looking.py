@@ -7,11 +7,12 @@ damaged one is rebuilt in memory.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from .archive import Archive
-from .catalogue import Catalogue, Known
+from .catalogue import Catalogue, DamagedCatalogue, Known
 from .chains import CONTINUED, Chains, File, find_parents
 from .entry import Entry, EntryFile, standing_of
 from .filters import Filter
@@ -22,6 +23,8 @@ from .rebuild import for_reading
 from .settings import Catalogue as Settings
 
 BATCH = 200
+
+T = TypeVar("T")
 
 
 class Gallery:
@@ -39,14 +42,32 @@ class Gallery:
 
     def ids(self, wanted: Filter, *, oldest_first: bool = False) -> list[str]:
         """The ids of the videos that are meant, newest first, those without a date last."""
-        found = [(each.created, each.id) for each in self.catalogue.overview.glances() if wanted.admits(each)]
-        dated = sorted(((created, video_id) for created, video_id in found if created), reverse=not oldest_first)
-        return [video_id for _, video_id in dated] + sorted(video_id for created, video_id in found if created is None)
+        created = self._created(wanted)
+        return _by_date(created, created, oldest_first=oldest_first)
 
-    def ids_by_chain(self, wanted: Filter) -> list[str]:
-        """The ids of the videos that are meant and part of a chain: chain by chain, each from its beginning."""
-        admitted = {each.id for each in self.catalogue.overview.glances() if wanted.admits(each)}
-        return [video_id for film in self.chains.films() for video_id in film if video_id in admitted]
+    def ids_by_chain(self, wanted: Filter, *, oldest_first: bool = False) -> list[str]:
+        """The ids of the videos that are meant and part of a chain: chain by chain, each in the order in which it
+        plays. That with the newest beginning comes first; branches follow their main line."""
+        created = self._created(wanted)
+        trees: list[list[str]] = []
+        for film in self.chains.films():
+            if self.chains.continues(film[0]) is None:
+                trees.append([])
+            trees[-1] += (video_id for video_id in film if video_id in created)
+        by_first = {tree[0]: tree for tree in trees if tree}
+        order = _by_date(by_first, created, oldest_first=oldest_first)
+        return [video_id for first in order for video_id in by_first[first]]
+
+    def ids_of_film(self, video_id: str, wanted: Filter) -> list[str]:
+        """The ids of the videos that are meant, of the film that a video is part of, in the order in which it plays. A
+        video that is part of none is one by itself."""
+        film = self.chains.through(video_id) or (video_id,)
+        created = self._created(wanted)
+        return [part for part in film if part in created]
+
+    def _created(self, wanted: Filter) -> dict[str, datetime | None]:
+        """When each of the videos was made that are meant, by id."""
+        return {each.id: each.created for each in self.catalogue.overview.glances() if wanted.admits(each)}
 
     def entries(self, ids: Sequence[str]) -> Iterator[Entry]:
         """The videos of these ids, in their order. One that is gone from the catalogue by now is left out."""
@@ -58,6 +79,21 @@ class Gallery:
             for video_id in batch:
                 if video_id in known:
                     yield entry_of(known[video_id], around, self.chains)
+
+
+def look(
+    archive: Archive, settings: Settings, work: Callable[[Gallery], T], *, has_begun: Callable[[], bool] = lambda: False
+) -> T:
+    """What comes of work with a gallery. Where the catalogue turns out to be damaged, the work is done once more, with
+    one that is rebuilt in memory, unless it `has_begun` to tell what it found. Raises `StorageError`."""
+    try:
+        with open_gallery(archive, settings) as gallery:
+            return work(gallery)
+    except DamagedCatalogue:
+        if has_begun():
+            raise
+    with open_gallery(archive, settings, distrust=True) as gallery:
+        return work(gallery)
 
 
 @contextlib.contextmanager
@@ -144,6 +180,18 @@ def _linked_to(videos: Iterable[Known]) -> set[str]:
         for asset in known.sidecar.assets
         if asset.status is Status.LINKED and asset.video_id is not None
     }
+
+
+def _by_date(ids: Iterable[str], created: Mapping[str, datetime | None], *, oldest_first: bool) -> list[str]:
+    """The ids in the order of their dates; those without one come last."""
+    dated, undated = [], []
+    for video_id in ids:
+        moment = created[video_id]
+        if moment is None:
+            undated.append(video_id)
+        else:
+            dated.append((moment, video_id))
+    return [video_id for _, video_id in sorted(dated, reverse=not oldest_first)] + sorted(undated)
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -48,6 +48,9 @@ WEBM = MediaType(Family.OTHER, "webm", "a WebM video")
 MKV = MediaType(Family.OTHER, "mkv", "a Matroska video")
 AVI = MediaType(Family.OTHER, "avi", "an AVI video")
 
+VIDEO_EXTENSIONS = frozenset(each.extension for each in (MP4, M4V, MOV, THREEGP, WEBM, MKV, AVI))
+"""By these the files of videos are told from those of images."""
+
 _PADDING = (b"free", b"skip", b"wide")
 _BRANDS = {
     b"avif": AVIF,

@@ -14,7 +14,7 @@ from .database import Database
 from .edition import Stamp
 from .entry import Standing
 from .filters import Glance
-from .item_facts import text_of
+from .item_facts import seconds_of, text_of
 from .models import Kind
 
 
@@ -60,7 +60,20 @@ class Overview:
                     aspect_ratio=text_of(item, "aspectRatio"),
                     standing=Standing.COMPLETE if row[3] else held,
                     is_gone=bool(row[4]),
+                    duration_seconds=seconds_of(item),
                 )
+
+    def ids(self) -> list[str]:
+        """The id of every video, in their order."""
+        with self._database.errors():
+            return [text(row[0]) for row in self._database.execute("SELECT id FROM videos ORDER BY id")]
+
+    def stored_files(self) -> Iterator[tuple[str, str, int]]:
+        """Every file that is stored: the id of its video, its name, its bytes."""
+        with self._database.errors():
+            rows = self._database.execute("SELECT video_id, path, bytes FROM assets WHERE status = 'stored'")
+            for row in rows:
+                yield text(row[0]), text_or_none(row[1]) or "", row[2] if isinstance(row[2], int) else 0
 
     def stamps(self) -> list[Stamp]:
         """Every video, in no order. The state is empty where the digest of the sidecar is not known."""

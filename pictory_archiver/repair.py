@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from . import disk
-from .acceptance import find_video
 from .archive import JOURNAL
 from .catalogue import DamagedCatalogue
 from .errors import ArchiverError, KeyRefused, ListingError, Stopped, StorageError
@@ -25,6 +24,7 @@ from .findings import Finding
 from .key import Key
 from .listing import walk
 from .mending import Case, Mender
+from .named import find_video
 from .pool import Pool
 from .repair_report import Repair, Results, exit_status, verdict
 from .settings import Settings

@@ -44,7 +44,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         if self.since is None:
             return False
         dates = [video.created for video in videos if video.created is not None]
-        return bool(dates) and max(dates) < self.since - LOOK_BACK
+        return bool(dates) and self.since - max(dates) > LOOK_BACK
 
     def words(self) -> str | None:
         """The selection for a person; None where nothing is left out."""

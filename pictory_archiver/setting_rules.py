@@ -14,7 +14,7 @@ from msgspec import Struct, inspect
 from .addresses import origin
 from .errors import ConfigError, Forbidden
 from .layout import compile_template
-from .settings import ASSET_WORDS, IS_PATH, IS_SIZE, KIB, Section, Settings
+from .settings import ASSET_WORDS, CREDITS_PER_SECOND, IS_PATH, IS_SIZE, KIB, Section, Settings
 
 SIZE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(?:([kmgtp])(i?))?(b?)\s*", re.ASCII | re.IGNORECASE)
 
@@ -128,6 +128,16 @@ def _ca_file(name: str | None) -> str | None:
     return name
 
 
+def _rates(given: Mapping[str, float]) -> Mapping[str, float]:
+    """Those given, and of the documented ones those that are not; capitals don't tell models apart."""
+    names: dict[str, str] = {}
+    for name in given:
+        other = names.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(f"{other} and {name} are one model: capitals do not matter")
+    return {name: rate for name, rate in CREDITS_PER_SECOND.items() if name.casefold() not in names} | dict(given)
+
+
 def _healthcheck(text: str | None) -> str | None:
     """The user's own address: it may be a private one, and plain HTTP, as monitors at home are."""
     if text is not None:
@@ -148,6 +158,7 @@ RULES: Mapping[str, Callable[[Any], object]] = {
     "layout.time_zone": _time_zone,
     "download.assets": _assets,
     "network.ca_file": _ca_file,
+    "stats.credits_per_second": _rates,
     "notify.healthcheck": _healthcheck,
     "notify.exec": _command,
 }
@@ -172,10 +183,11 @@ class Field(Struct, frozen=True):
             return f"a size from {getattr(number, 'ge', 0)} to 1PiB in bytes, such as 500000, 64MB or 10MiB"
         if self.extra == IS_PATH:
             return "a path, as text"
-        return " or ".join(_in_words(kind) for kind in self.kinds)
+        return " or ".join(in_words(kind) for kind in self.kinds)
 
 
-def _in_words(kind: inspect.Type) -> str:
+def in_words(kind: inspect.Type) -> str:
+    """What a type takes, in words."""
     match kind:
         case inspect.IntType(ge=low, le=high):
             return f"a whole number from {low} to {high}"
@@ -187,6 +199,8 @@ def _in_words(kind: inspect.Type) -> str:
             return "text" if high is None else f"text of {low} to {high} characters"
         case inspect.VarTupleType():
             return "a list of texts"
+        case inspect.DictType(key_type=name, value_type=value):
+            return f"names ({in_words(name)}), each with {in_words(value)}"
         case inspect.BoolType():
             return "true or false"
         case _:

@@ -7,9 +7,10 @@ stands in `setting_rules`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from .models import OUTPUTS
 
@@ -22,6 +23,9 @@ DAY_SECONDS = 86_400
 INPUTS_WORD = "inputs"
 ASSET_WORDS = (*(str(kind) for kind in OUTPUTS), INPUTS_WORD)
 
+CREDITS_PER_SECOND = {"veo3.1": 20.0, "veo3.1_fast": 10.0, "pixverse5.5": 1.6}
+"""AI credits that a second of video takes, by model, as Pictory documents them."""
+
 IS_PATH = {"is": "path"}
 IS_SIZE = {"is": "size"}
 
@@ -30,6 +34,9 @@ Seconds = Annotated[float, Meta(ge=0, le=DAY_SECONDS)]
 Timeout = Annotated[float, Meta(gt=0, le=DAY_SECONDS)]
 Size = Annotated[int, Meta(ge=1, le=PIB, extra=IS_SIZE)]
 SizeOrZero = Annotated[int, Meta(ge=0, le=PIB, extra=IS_SIZE)]
+
+ModelName = Annotated[str, Meta(min_length=1, max_length=100)]
+Rate = Annotated[float, Meta(ge=0, le=100_000)]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +105,12 @@ class Library(Section, frozen=True):
     update: bool = True
 
 
+class Stats(Section, frozen=True):
+    """What `stats` counts with. `credits_per_second`: by model, the documented ones and those that were given."""
+
+    credits_per_second: Mapping[ModelName, Rate] = field(default_factory=CREDITS_PER_SECOND.copy)
+
+
 class Notify(Section, frozen=True):
     """Who is told how a run ended: an address of pings, and a command."""
 
@@ -117,4 +130,5 @@ class Settings(Section, frozen=True):
     network: Network = Network()
     catalogue: Catalogue = Catalogue()
     library: Library = Library()
+    stats: Stats = Stats()
     notify: Notify = Notify()

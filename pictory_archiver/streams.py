@@ -12,6 +12,7 @@ import io
 import os
 import select
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from .errors import StorageError
@@ -41,6 +42,21 @@ def has_reader() -> bool:
     """False once stdout takes no data any more: what is still written there is lost."""
     raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
     return not (isinstance(raw, _Steady) and raw.is_gone)
+
+
+class Lines:
+    """Lines for stdout. `count` is how many of them were given out."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def print(self, lines: Iterable[str]) -> None:
+        """Prints lines as they come, until there are no more, or nobody takes them."""
+        for line in lines:
+            self.count += 1
+            sys.stdout.write(f"{line}\n")
+            if not has_reader():
+                break
 
 
 def _secured(stream: io.TextIOWrapper, *, must_arrive: bool) -> io.TextIOWrapper:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, inspect
 
 from .accounts import MAX_ACCOUNTS, SETTINGS, Account, check_name
 from .errors import ConfigError
@@ -87,7 +87,7 @@ def _walk(node: yaml.Node, prefix: str, file: Path) -> Iterator[tuple[str, Given
     for name, value, where in _lines(node, prefix, file):
         path = prefix + name
         if path in FIELDS and path.count(".") == prefix.count("."):
-            yield path, Given(_plain(value, path, where), where, folder=file.parent)
+            yield path, Given(_value(value, path, where, file), where, folder=file.parent)
         elif path in GROUPS:
             yield from () if _is_empty(value) else _walk(value, f"{path}.", file)
         elif path != ACCOUNTS:
@@ -138,6 +138,15 @@ def _lines(node: yaml.Node, prefix: str, file: Path) -> Iterator[tuple[str, yaml
             raise ConfigError(f"{mask(prefix + key.value)}: given twice (from {where})")
         seen.add(key.value)
         yield key.value, value, where
+
+
+def _value(node: yaml.Node, path: str, where: str, file: Path) -> object:
+    """The value of a setting. Only those that take several by name have a group."""
+    import yaml
+
+    if FIELDS[path].takes(inspect.DictType) and isinstance(node, yaml.MappingNode):
+        return {name: _plain(each, f"{path}.{name}", line) for name, each, line in _lines(node, f"{path}.", file)}
+    return _plain(node, path, where)
 
 
 def _plain(node: yaml.Node, path: str, where: str) -> object:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pictory_archiver.config_report import ConfigReport
+from pictory_archiver.entry import Entry
 from pictory_archiver.ledger import Ledger
 from pictory_archiver.ledgers import StatusOfAccounts
 from pictory_archiver.library import Built
@@ -17,6 +18,7 @@ from pictory_archiver.reindex import Reindexed
 from pictory_archiver.repair_report import Repair
 from pictory_archiver.report import Report
 from pictory_archiver.sidecar import schema as sidecar_schema
+from pictory_archiver.stats import Stats
 from pictory_archiver.verification import Verification, VerificationOfAccounts
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -44,6 +46,8 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "reindex": _of("reindex", "report of a rebuilt catalogue (reindex --json)", Reindexed),
     "config": _of("config", "effective settings (config show --json)", ConfigReport),
     "library-built": _of("library-built", "report of a library that was built (library --json)", Built),
+    "video": _of("video", "video (list --json, search --json, show --json, export --to jsonl)", Entry),
+    "stats": _of("stats", "how much there is (stats --json)", Stats),
     "preview": _of("preview", "line of a dry run (sync --dry-run --json)", Intended | Preview),
 }
 

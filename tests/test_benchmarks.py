@@ -15,12 +15,14 @@ SMALL = (
     *("--listed", "300"),
     *("--synced", "10"),
     *("--checked", "3", "--checked-bytes", "100000", "--rounds", "1"),
+    *("--shown", "40"),
 )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the use of memory is asked for as POSIX does")
 def test_the_benchmarks_run() -> None:
     required(shutil.which("sha256sum") and shutil.which("xargs"), "sha256sum and xargs")
+    required(shutil.which("chromium"), "chromium")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *SMALL],
         capture_output=True,
@@ -29,7 +31,7 @@ def test_the_benchmarks_run() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    listing, memory, checking = (part.splitlines() for part in done.stdout.split("\n\n"))
+    listing, memory, checking, showing = (part.splitlines() for part in done.stdout.split("\n\n"))
     head, *rows = listing
     assert head.split() == ["pages", "files", "seconds", "CPU", "s", "files/s", "MB/s", "peak", "MB"]
     cells = [re.split(r"\s{2,}", row) for row in rows]
@@ -45,4 +47,14 @@ def test_the_benchmarks_run() -> None:
     head, *rows, end = checking
     assert re.fullmatch(r"15 files of 3 videos, 0 MB +seconds +CPU s +MB/s", head)
     assert [row.split()[0].rstrip(",") for row in rows] == ["sha256sum", "verify"]
+    head, *rows, shares, seen, opened = showing[:7]
+    assert re.fullmatch(r"library, 40 videos +seconds +peak MB +written", head)
+    assert [row.partition("  ")[0] for row in rows] == ["first building", "after 5 new videos", "after nothing new"]
+    assert rows[-1].endswith(" 0 Bytes")
+    assert re.fullmatch(r"5 new videos take \d\.\d\d of the first building, nothing new \d\.\d\d\.", shares)
+    assert re.fullmatch(r"first thumbnails after .* s \(median of 1\), all prompts after .* s", seen)
+    assert re.fullmatch(r"a video opened in .* s; JavaScript heap \d+ MB, \d+ elements in the document", opened)
+    searches = [row.rpartition(": ")[2] for row in showing[7:]]
+    assert len(searches) == 7
+    assert (searches[2], searches[-1]) == ("2 of 45 videos", "0 of 45 videos")
     assert re.fullmatch(r"verify takes \d+\.\d\d times as long as sha256sum \(medians of 1\)\.", end)

@@ -152,6 +152,7 @@ def test_show_names_every_setting_with_value_and_source(tmp_path: Path, monkeypa
     assert rows["download.assets"] == "[video, thumbnail, preview, last_frame, inputs] (default)"
     assert rows["api.pause_seconds"] == "0.25 (default)"
     assert rows["archive"] == "null (default)"
+    assert rows["stats.credits_per_second"] == "{veo3.1: 20, veo3.1_fast: 10, pixverse5.5: 1.6} (default)"
     assert len({line.index(rows[path]) for path, line in zip(rows, lines[1:], strict=True)}) == 1
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pictory_archiver.config import VARIABLES, Loaded, allow_origins, load
 from pictory_archiver.errors import ConfigError
 from pictory_archiver.setting_rules import FIELDS, RULES, format_size, parse_size
-from pictory_archiver.settings import GIB, KIB, MIB, Settings
+from pictory_archiver.settings import CREDITS_PER_SECOND, GIB, KIB, MIB, Settings
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 SECRET = "pictai_5ecre7Key"
@@ -149,6 +149,11 @@ ENVIRONMENT = {
     "PICTORY_ARCHIVER_API_KEY_COMMAND": ("pass show 'my key'", "api.key_command", "pass show 'my key'"),
     "PICTORY_ARCHIVER_ACCOUNT": ("null", "account", "null"),
     "PICTORY_API_BASE_URL": ("https://example.org/api/", "api.base_url", "https://example.org/api"),
+    "PICTORY_ARCHIVER_STATS_CREDITS_PER_SECOND": (
+        "VEO3.1 = 25, a=b=0.5",
+        "stats.credits_per_second",
+        {"VEO3.1": 25.0, "veo3.1_fast": 10.0, "pixverse5.5": 1.6, "a=b": 0.5},
+    ),
 }
 
 
@@ -158,6 +163,37 @@ def test_the_environment_is_text_and_read_by_type(name: str) -> None:
     loaded = load({}, config_file=None, environ={name: text})
     assert value_of(loaded, path) == expected
     assert loaded.sources[path] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("veo4", r": must be names .*, each with a number from 0 to 100000, as name=value,name=value, not \"veo4\""),
+        ("a=1,", r": must be names .* not \"a=1,\""),
+        ("a=1,a=2", ": a is given twice"),
+        ("a=1,b=many", r"\.b: must be a number from 0 to 100000, not \"many\""),
+        ("a=nan", r"\.a: must be a number from 0 to 100000, not \"nan\""),
+    ],
+)
+def test_a_mapping_in_the_environment_is_held_to_its_form(text: str, problem: str) -> None:
+    name = "PICTORY_ARCHIVER_STATS_CREDITS_PER_SECOND"
+    with pytest.raises(ConfigError, match=rf"^stats\.credits_per_second{problem} \(from {name}\)$"):
+        load({}, config_file=None, environ={name: text})
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        ("{}", CREDITS_PER_SECOND),
+        ("{new: 3}", CREDITS_PER_SECOND | {"new": 3}),
+        ("{veo3.1: 0}", CREDITS_PER_SECOND | {"veo3.1": 0}),
+        ("{Veo3.1_FAST: 12.5}", {"veo3.1": 20, "pixverse5.5": 1.6, "Veo3.1_FAST": 12.5}),
+        ("{5: 1, yes: 2}", CREDITS_PER_SECOND | {"5": 1, "yes": 2}),
+    ],
+)
+def test_given_rates_are_added_to_the_documented_ones(tmp_path: Path, text: str, rates: dict[str, float]) -> None:
+    loaded = read(tmp_path, f"stats: {{credits_per_second: {text}}}")
+    assert loaded.settings.stats.credits_per_second == rates
 
 
 def test_pictorys_own_variable_wins_over_the_generic_one(tmp_path: Path) -> None:
@@ -223,7 +259,7 @@ REFUSED = {
     "download.workers: 3": "download.workers: write `workers:` below `download:` (from FILE, line 1)",
     f"api: {{key: {SECRET}}}": "api.key: unknown setting (from FILE, line 1); did you mean api.key_file?",
     f"{SECRET}: 1": "pictai_…: unknown setting (from FILE, line 1); "
-    "allowed: account, accounts, api, archive, catalogue, download, layout, network, notify, retry",
+    "allowed: account, accounts, api, archive, catalogue, download, layout, library, network, notify, retry, stats",
     "\ndownload: {workers: 99}": "download.workers: must be a whole number from 1 to 64, not 99 (from FILE, line 2)",
     f"download: {{workers: 0x{'f' * 5000}}}": "download.workers: must be a whole number from 1 to 64, "
     "not a number of so many digits (from FILE, line 1)",
@@ -267,6 +303,23 @@ REFUSED = {
     "last_frame, inputs, each once, not [video, film] (from FILE, line 1)",
     "retry: {min_wait_seconds: 90}": "retry.min_wait_seconds: 90 (from FILE, line 1) must not be more than "
     "retry.max_wait_seconds, 60 (from default)",
+    "stats: {credits_per_second: 5}": "stats.credits_per_second: must be names (text of 1 to 100 characters), "
+    "each with a number from 0 to 100000, not 5 (from FILE, line 1)",
+    "stats: {credits_per_second: {'': 5}}": "stats.credits_per_second: must be names (text of 1 to 100 characters), "
+    "each with a number from 0 to 100000, not a group (from FILE, line 1)",
+    "stats:\n  credits_per_second:\n    veo4: .nan": "stats.credits_per_second.veo4: must be a number from 0 to "
+    "100000, not nan (from FILE, line 2)",
+    "stats: {credits_per_second: {veo4: '20'}}": "stats.credits_per_second.veo4: must be a number from 0 to 100000, "
+    'not "20" (from FILE, line 1)',
+    "stats: {credits_per_second: {veo4: {a: 1}}}": "stats.credits_per_second.veo4: must be a number from 0 to 100000, "
+    "not a group (from FILE, line 1)",
+    "stats: {credits_per_second: {a: 1, A: 1}}": "stats.credits_per_second: a and A are one model: capitals do not "
+    "matter (from FILE, line 1)",
+    "stats:\n  credits_per_second:\n    a: 1\n    a: 1": "stats.credits_per_second.a: given twice (from FILE, line 4)",
+    f"stats: {{credits_per_second: {{{SECRET}: x}}}}": "stats.credits_per_second.pictai_…: must be a number from 0 to "
+    '100000, not "x" (from FILE, line 1)',
+    'stats: {credits_per_second: {"a\\eb": 1}}': "stats.credits_per_second: must not hold line breaks or other control "
+    "characters (from FILE, line 1)",
     "account: a\naccount: b": "account: given twice (from FILE, line 2)",
     "api:\n  base_url: a\n  base_url: b": "api.base_url: given twice (from FILE, line 3)",
     "api: 5": "api: must consist of `name: value` lines (from FILE, line 1)",
@@ -274,7 +327,7 @@ REFUSED = {
     "just text": "the settings file must consist of `name: value` lines (from FILE, line 1)",
     "? [a]\n: b": "?: a setting's name must be a word (from FILE, line 1)",
     "<<: {account: a}": "<<: unknown setting (from FILE, line 1); "
-    "allowed: account, accounts, api, archive, catalogue, download, layout, network, notify, retry",
+    "allowed: account, accounts, api, archive, catalogue, download, layout, library, network, notify, retry, stats",
     "api:\n\tbase_url: x": "FILE, line 2: not YAML: found character '\\t' that cannot start any token",
     "account: *a": "FILE, line 1: not YAML: found undefined alias 'a'",
     "account: a\n---\naccount: b": "FILE, line 2: not YAML: but found another document",

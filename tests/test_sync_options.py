@@ -206,6 +206,8 @@ def test_a_limit_takes_the_newest_and_is_no_full_backup(account: Account, archiv
         (["--since", "2026-03-09T23:59:59Z", "--until", "2026-03-10T00:00:00Z"], {3}),
         (["--model", "VEO3.1"], {4}),
         (["--since", "2026-03-12"], set()),
+        (["--since", "0001-01-01", "--until", "9999-12-31"], {0, 1, 2, 3, 4}),
+        (["--since", "0001-01-01T00:00+14:00", "--until", "9999-12-31T23:00-12:00"], {0, 1, 2, 3, 4}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
