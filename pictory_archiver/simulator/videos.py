@@ -43,6 +43,7 @@ SHAPES = (
     ("16:9", 1280, 720),
     ("3:4", 720, 960),
 )
+LOOKS = ("", "b", "c")
 MODELS = ("pixverse5.5", "pixverse5.5", "veo3.1_fast", "pixverse5.5", "veo3.1")
 MIDDLE = 2**40
 UPLOADS_FROM = 2**48
@@ -131,7 +132,7 @@ class Videos:
             body = vary(name, f"upload {self._user} {place.number}".encode())
             return File(body, CONTENT_TYPES[_suffix(name)], self._newest // 1000 - 10**8)
         ratio, _, _ = self._shape(place.number)
-        name = ratio.replace(":", "x") + SUFFIXES[place.kind]
+        name = ratio.replace(":", "x") + self._look(place.number) + SUFFIXES[place.kind]
         tag = f"{place.kind} of video {self.id(place.number)} of user {self._user}"
         body = vary(name, tag.encode(), size=video_bytes)
         return File(body, CONTENT_TYPES[_suffix(name)], self.created(place.number) // 1000)
@@ -186,6 +187,9 @@ class Videos:
 
     def _shape(self, index: int) -> tuple[str, int, int]:
         return SHAPES[self._dice("shape", self._first_part(index))[0] % len(SHAPES)]
+
+    def _look(self, index: int) -> str:
+        return LOOKS[self._dice("shape", self._first_part(index))[1] % len(LOOKS)]
 
     def _first_part(self, index: int) -> int:
         """Where the story of a video begins: its parts share a shape and the beginning of the prompt."""
