@@ -93,11 +93,12 @@ def test_a_clip_plays_in_its_tile_under_the_mouse_and_only_there(filmed: Filmed,
 def test_nothing_starts_by_itself_for_who_wants_no_motion(filmed: Filmed, look: Look) -> None:
     page = look(filmed.root, reduced_motion="reduce")
     tile(page, "Déjà").hover()
+    page.wait_for_timeout(1000)
+    assert page.locator(".tile video").count() == 0
     tile(page, "fisherman").click()
     page.wait_for_selector("#detail video")
     until(page, "document.querySelector('#detail video').readyState >= 2")
     assert page.eval_on_selector("#detail video", "video => video.paused && video.currentTime === 0")
-    assert page.locator(".tile video").count() == 0
 
 
 def test_a_tap_opens(filmed: Filmed, look: Look) -> None:
