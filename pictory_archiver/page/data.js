@@ -46,9 +46,12 @@ class Library {
       this.size += chunk.count;
     }
     this.chunkAt = new Uint32Array(this.size);
-    /** @type {string[]} */
-    this.dayAt = new Array(this.size);
-    this.chunks.forEach((chunk, number) => this.place(chunk, number));
+    /** each day once, newest first @type {string[]} */
+    this.days = [...new Set(this.chunks.flatMap((chunk) => chunk.days.map((/** @type {any} */ day) => day[0])))];
+    /** by place the number of its day */
+    this.dayAt = new Uint32Array(this.size);
+    const numbers = new Map(this.days.map((day, number) => [day, number]));
+    this.chunks.forEach((chunk, number) => this.place(chunk, number, numbers));
     /** places by id, of what is loaded @type {Map<string, number>} */
     this.placeOf = new Map();
     this.loaded = 0;
@@ -62,12 +65,12 @@ class Library {
     return this.loaded + this.lost === this.chunks.length;
   }
 
-  /** @param {Chunk} chunk @param {number} number */
-  place(chunk, number) {
+  /** @param {Chunk} chunk @param {number} number @param {Map<string, number>} days their numbers */
+  place(chunk, number, days) {
     this.chunkAt.fill(number, chunk.first, chunk.first + chunk.count);
     let at = chunk.first;
     for (const [day, count] of chunk.days) {
-      this.dayAt.fill(day, at, at + count);
+      this.dayAt.fill(days.get(day) ?? 0, at, at + count);
       at += count;
     }
   }
@@ -75,6 +78,11 @@ class Library {
   /** @param {number} place */
   chunkOf(place) {
     return this.chunks[this.chunkAt[place]];
+  }
+
+  /** The day of a place, `2026-04-09`; empty without a date. @param {number} place */
+  dayOf(place) {
+    return this.days[this.dayAt[place]];
   }
 
   /** What is known of the video at a place; null until its chunk is loaded. @param {number} place */
@@ -99,7 +107,7 @@ class Library {
       status: columns.status[at],
       isGone: columns.gone[at] === 1,
       at: columns.at[at] === null ? null : new Date(columns.at[at]),
-      day: this.dayAt[place],
+      day: this.dayOf(place),
       video: path(columns.video[at], ".mp4"),
       thumbnail: path(columns.thumbnail[at], ".thumbnail.jpg"),
       chain: Object.hasOwn(columns.chain, at) ? columns.chain[at] : null,

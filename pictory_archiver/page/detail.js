@@ -16,6 +16,17 @@ class Detail {
     this.dialog.addEventListener("cancel", (event) => (event.preventDefault(), asked.close()));
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && asked.close());
     this.dialog.addEventListener("keydown", (event) => this.key(event));
+    this.where = make("span", { class: "where" });
+    this.bar = make(
+      "div",
+      { class: "bar" },
+      make("button", { type: "button", class: "previous", onclick: () => asked.step(-1), "aria-keyshortcuts": "ArrowLeft" }, "← Previous"),
+      this.where,
+      make("button", { type: "button", class: "next", onclick: () => asked.step(1), "aria-keyshortcuts": "ArrowRight" }, "Next →"),
+      make("button", { type: "button", class: "close", onclick: () => asked.close(), "aria-keyshortcuts": "Escape" }, "Close"),
+    );
+    this.sheet = make("div", { class: "sheet" });
+    this.dialog.replaceChildren(this.bar, this.sheet);
     /** @type {any} */
     this.card = null;
     /** @type {Film|null} */
@@ -29,9 +40,10 @@ class Detail {
   /** @param {any} card @param {string} where "3 of 12" in the list */
   async open(card, where) {
     const isNew = this.card?.id !== card.id;
-    this.where = where;
+    this.where.textContent = where;
     if (isNew) this.draw(card);
-    if (!this.dialog.open) this.dialog.showModal();
+    if (!this.dialog.open) this.dialog.showModal(), this.dialog.focus();
+    else if (!this.dialog.contains(document.activeElement)) this.dialog.focus();
     if (!isNew) return;
     this.dialog.scrollTop = 0;
     try {
@@ -46,7 +58,7 @@ class Detail {
     this.stop();
     this.card = null;
     this.dialog.close();
-    this.dialog.replaceChildren();
+    this.sheet.replaceChildren();
   }
 
   stop() {
@@ -69,27 +81,15 @@ class Detail {
       ["Made", card.at ? momentInWords(card.at, this.library.timeZone) : "at an unknown time"],
       ["Status", this.statusWords(card)],
     ];
-    this.dialog.replaceChildren(
+    this.sheet.replaceChildren(
+      make("div", { class: "look" }, this.stage, this.strip),
       make(
         "div",
-        { class: "bar" },
-        make("button", { type: "button", class: "previous", onclick: () => this.asked.step(-1), "aria-keyshortcuts": "ArrowLeft" }, "← Previous"),
-        make("span", { class: "where" }, this.where),
-        make("button", { type: "button", class: "next", onclick: () => this.asked.step(1), "aria-keyshortcuts": "ArrowRight" }, "Next →"),
-        make("button", { type: "button", class: "close", onclick: () => this.asked.close(), "aria-keyshortcuts": "Escape" }, "Close"),
-      ),
-      make(
-        "div",
-        { class: "sheet" },
-        make("div", { class: "look" }, this.stage, this.strip),
-        make(
-          "div",
-          { class: "tellings" },
-          make("h2", { id: "detail-title", dir: "auto", class: card.prompt.length > 300 ? "long" : "" }, card.prompt || "Without a prompt"),
-          make("p", { class: "copies" }, this.copy("Copy prompt", () => card.prompt), card.video && this.copy("Copy path", () => localPathOf(card.video))),
-          make("dl", {}, ...facts.filter(([, value]) => value).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
-          this.body,
-        ),
+        { class: "tellings" },
+        make("h2", { id: "detail-title", dir: "auto", class: card.prompt.length > 300 ? "long" : "" }, card.prompt || "Without a prompt"),
+        make("p", { class: "copies" }, this.copy("Copy prompt", () => card.prompt), card.video && this.copy("Copy path", () => localPathOf(card.video))),
+        make("dl", {}, ...facts.filter(([, value]) => value).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
+        this.body,
       ),
     );
     this.drawChain(card);

@@ -37,7 +37,7 @@ function tests(library, chunk, view) {
   const columns = chunk.data.cards;
   /** @type {((at: number) => boolean)[]} */
   const found = [];
-  if (view.month) found.push((at) => monthOf(library.dayAt[chunk.first + at]) === view.month);
+  if (view.month) found.push((at) => monthOf(library.dayOf(chunk.first + at)) === view.month);
   if (view.model) found.push((at) => columns.models[columns.model[at]] === view.model);
   if (view.ratio) found.push((at) => columns.ratios[columns.ratio[at]] === view.ratio);
   if (view.seconds) found.push((at) => lengthOf(columns.seconds[at]) === view.seconds);
@@ -83,7 +83,7 @@ class Facets {
   count(library, chunk) {
     const columns = chunk.data.cards;
     for (let at = 0; at < chunk.count; at += 1) {
-      more(this.month, monthOf(library.dayAt[chunk.first + at]));
+      more(this.month, monthOf(library.dayOf(chunk.first + at)));
       more(this.model, columns.models[columns.model[at]]);
       more(this.ratio, columns.ratios[columns.ratio[at]]);
       more(this.seconds, lengthOf(columns.seconds[at]));

@@ -77,7 +77,7 @@ function momentInWords(moment, timeZone) {
 
 /** The URL of a file of the archive, relative to this page. @param {string} path from the archive's root */
 function urlOf(path) {
-  return path.split("/").map(encodeURIComponent).join("/");
+  return `./${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** The path of a file as it is typed on this computer; over HTTP that within the archive. @param {string} path */

@@ -9,6 +9,9 @@ const DENSE = 4;
 /** How the date is written under a picture, by how much of it is in the heading. */
 const DATES = { 7: { day: "numeric", month: "short" }, 0: { day: "numeric", month: "short", year: "numeric" } };
 
+/** Videos under one heading: `from` is the position of the first one in the list, `top` where the heading lies.
+ * @typedef {{label: string, from: number, count: number, top: number, rows: number}} Group */
+
 class Wall {
   /** @param {Library} library @param {(place: number) => string} addressOf of an opened video */
   constructor(library, addressOf) {
@@ -17,7 +20,7 @@ class Wall {
     this.element = byId("wall");
     /** @type {number[]} */
     this.places = [];
-    /** @type {{label: string, from: number, count: number, top: number, rows: number}[]} */
+    /** @type {Group[]} */
     this.groups = [];
     /** tiles in the document, by their position in the list @type {Map<number, HTMLAnchorElement>} */
     this.tiles = new Map();
@@ -44,20 +47,26 @@ class Wall {
   }
 
   group() {
-    const days = this.byDate ? [...new Set(this.places.map((place) => this.library.dayAt[place]))] : [];
-    const months = new Set(days.map((day) => day.slice(0, 7)));
-    const isDense = (/** @type {number} */ groups) => groups > 0 && this.places.length >= DENSE * groups;
+    const days = this.byDate ? this.days() : [];
+    const months = joined(days, 7);
+    const isDense = (/** @type {Group[]} */ groups) => groups.length > 0 && this.places.length >= DENSE * groups.length;
     /** how much of a date is in the headings: all of it, the month, nothing */
-    this.heads = isDense(days.length) ? 10 : isDense(months.size) ? 7 : 0;
+    this.heads = isDense(days) ? 10 : isDense(months) ? 7 : 0;
     this.heading = this.heads ? HEADING : 0;
-    const labelOf = (/** @type {number} */ at) => this.library.dayAt[this.places[at]].slice(0, this.heads);
-    this.groups = [];
-    for (let at = 0; at < this.places.length; at += 1) {
-      const label = labelOf(at);
-      const last = this.groups.at(-1);
-      if (last && last.label === label) last.count += 1;
-      else this.groups.push({ label, from: at, count: 1, top: 0, rows: 0 });
+    const whole = { label: "", from: 0, count: this.places.length, top: 0, rows: 0 };
+    this.groups = { 10: days, 7: months, 0: this.places.length ? [whole] : [] }[this.heads];
+  }
+
+  /** The stretches of videos of one day. @returns {Group[]} */
+  days() {
+    const { places, library } = this;
+    const found = [];
+    for (let at = 0, from = 0; from < places.length; from = at) {
+      const day = library.dayAt[places[from]];
+      while (at < places.length && library.dayAt[places[at]] === day) at += 1;
+      found.push({ label: library.days[day], from, count: at - from, top: 0, rows: 0 });
     }
+    return found;
   }
 
   /** Where everything lies, in the width that there is. */
@@ -306,6 +315,19 @@ class Wall {
     const row = (before.rows - 1) * this.columns;
     return before.from + Math.min(row + (at % this.columns), before.count - 1);
   }
+}
+
+/** Groups whose labels begin with the same characters, as one. @param {Group[]} groups @param {number} length */
+function joined(groups, length) {
+  /** @type {Group[]} */
+  const found = [];
+  for (const group of groups) {
+    const label = group.label.slice(0, length);
+    const last = found.at(-1);
+    if (last?.label === label) last.count += group.count;
+    else found.push({ ...group, label });
+  }
+  return found;
 }
 
 /** What a tile is called. @param {any} card */
