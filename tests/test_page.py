@@ -387,6 +387,11 @@ def test_the_state_tells_what_is_missing_and_why_and_leads_there(filmed: Filmed,
     page.click("#state li button")
     page.wait_for_selector("#detail[open] h2")
     assert page.inner_text("#detail h2") == filmed.world.item(LACKING)["prompt"]
+    page.click("#detail .close")
+    for fact, video in (("Overdue", UNFINISHED), ("Gone upstream, kept here", GONE)):
+        page.locator("#state dl div", has_text=fact).locator("a").click()
+        counted(page, f"1 of {COUNT} videos")
+        assert captions(page) == filmed.captions([video])
 
 
 def test_a_whole_archive_says_that_it_is_complete(account: Account, archive: Path, look: Look) -> None:

@@ -20,9 +20,9 @@ class Detail {
     this.bar = make(
       "div",
       { class: "bar" },
-      make("button", { type: "button", class: "previous", onclick: () => asked.step(-1), "aria-keyshortcuts": "ArrowLeft" }, "← Previous"),
+      make("button", { type: "button", class: "previous", onclick: () => asked.step(-1), "aria-keyshortcuts": "ArrowLeft" }, "← ", make("span", { class: "word" }, "Previous")),
       this.where,
-      make("button", { type: "button", class: "next", onclick: () => asked.step(1), "aria-keyshortcuts": "ArrowRight" }, "Next →"),
+      make("button", { type: "button", class: "next", onclick: () => asked.step(1), "aria-keyshortcuts": "ArrowRight" }, make("span", { class: "word" }, "Next"), " →"),
       make("button", { type: "button", class: "close", onclick: () => asked.close(), "aria-keyshortcuts": "Escape" }, "Close"),
     );
     this.sheet = make("div", { class: "sheet" });

@@ -33,12 +33,16 @@ class Standing {
     const facts = [
       ["Listed in the account", state.listed], ["Of these held", state.held],
       ["In this archive", state.in_archive], ["Complete", state.complete],
-      ["In the making", state.pending], ["Overdue", state.overdue],
-      ["Not listed any more", state.not_listed_any_more], ["Gone upstream, kept here", state.gone_upstream],
+      ["In the making", state.pending, "pending"], ["Overdue", state.overdue, "pending"],
+      ["Not listed any more", state.not_listed_any_more], ["Gone upstream, kept here", state.gone_upstream, "gone"],
       ["Odd items of the listing", state.odd_items],
     ];
     const shown = facts.filter(([, value], number) => value > 0 || number < 4);
-    const rows = shown.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value.toLocaleString())));
+    const rows = shown.map(([name, value, status]) => {
+      const number = value.toLocaleString();
+      const link = status && make("a", { href: new View({ status }).hash }, number);
+      return make("div", {}, make("dt", {}, name), make("dd", {}, link || number));
+    });
     rows.push(make("div", {}, make("dt", {}, "Size"), make("dd", {}, sizeInWords(state.bytes))));
     return [make("dl", {}, ...rows)];
   }
