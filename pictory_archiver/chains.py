@@ -20,12 +20,13 @@ from .models import Kind
 CONTINUED = {Kind.EXTEND_SOURCE: Kind.VIDEO, Kind.FIRST_FRAME: Kind.LAST_FRAME}
 """Which file of the earlier video an input of the later one is, where it continues it. The first that fits counts."""
 
-_FIELDS = {
+ADDRESSES = {
     "url": Kind.VIDEO,
     "lastFrameImageUrl": Kind.LAST_FRAME,
     "extendVideoUrl": Kind.EXTEND_SOURCE,
     "firstFrameImageUrl": Kind.FIRST_FRAME,
 }
+"""The fields of an item that hold their addresses."""
 
 
 _Rank = tuple[bool, int, bool, bool]
@@ -125,8 +126,8 @@ def find_parents(
     """Which video each video continues, by id.
 
     A link in the sidecar tells, and else the address: of what a video was made from, and of the files of all videos, as
-    they are listed or ever were (`history`: by id the former values of items). So a chain holds where a file is lost.
-    What is listed now counts before what was listed, of that the kinds in the order of `CONTINUED`.
+    they were had or ever listed (`history`: by id the values that an item has and had). So a chain holds where a file
+    is lost. What the files say counts before what the history says, of that the kinds in the order of `CONTINUED`.
     """
     history = [(video_id, list(former)) for video_id, former in history]
     best: dict[str, tuple[_Rank, str]] = {}
@@ -170,7 +171,7 @@ def _former(
     wanted = {*kinds}
     for video_id, former in history:
         for values in former:
-            for name, kind in _FIELDS.items():
+            for name, kind in ADDRESSES.items():
                 address = values.get(name)
                 if kind in wanted and isinstance(address, str):
                     yield video_id, kind, address

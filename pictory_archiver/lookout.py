@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from . import disk
-from .archive import HIDDEN, INDEX, LIBRARY, MANIFEST, MAX_SIDECAR, README, is_litter
+from .archive import HIDDEN, INDEX, LIBRARY, MAX_SIDECAR, README, is_litter
 from .catalogue import Known, Outline
 from .errors import ConfigError, StorageError
 from .findings import Finding, Seen, What, is_promise
@@ -20,13 +20,13 @@ from .reading import Reader
 from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
 from .subset import Subset
 from .text import printable
-from .tree import is_nested
+from .tree import EXPORTS, is_nested
 from .verdicts import Looked
 from .verification import MAX_PATH
 
 VIDEOS_PER_STEP = 8
 
-_OURS_AT_ROOT = frozenset({str(README), str(MANIFEST), str(INDEX)})
+_OURS_AT_ROOT = frozenset(map(str, (README, INDEX, *EXPORTS.values())))
 
 
 class Chunk(Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from .catalogue_rows import moment, place_of, text, text_or_none
-from .chains import File
+from .chains import ADDRESSES, File
 from .database import Database
 from .edition import Stamp
 from .entry import Standing
@@ -112,12 +112,16 @@ class Overview:
                 yield File(text(row[0]), Kind(row[1]), text_or_none(row[2]))
 
     def history(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """The former values of the items of those videos whose items have changed."""
+        """Of the items that were listed with other addresses before, all that they have and had: the fields of
+        `ADDRESSES` in them."""
+        found = []
         with self._database.errors():
-            rows = self._database.execute("SELECT id, history FROM videos WHERE history <> '[]'")
-            return [(text(row[0]), [_former(each) for each in _history_decoder.decode(text(row[1]))]) for row in rows]
+            for row in self._database.execute("SELECT id, item, history FROM videos WHERE history <> '[]'"):
+                former = [_addresses(each.get("was")) for each in _history_decoder.decode(text(row[2]))]
+                if any(former):
+                    found.append((text(row[0]), [_addresses(_item_decoder.decode(text(row[1]))), *former]))
+        return found
 
 
-def _former(change: dict[str, Any]) -> dict[str, Any]:
-    was = change.get("was")
-    return was if isinstance(was, dict) else {}
+def _addresses(values: object) -> dict[str, Any]:
+    return {name: values[name] for name in ADDRESSES if name in values} if isinstance(values, dict) else {}

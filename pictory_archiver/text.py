@@ -28,6 +28,11 @@ def printable(text: str, limit: int = 200) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + ELLIPSIS
 
 
+def harmless(text: str) -> str:
+    """`text` in full, with its line feeds and tabs."""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] in "\n\t" else _escaped(match), text)
+
+
 def harmless_json(text: str) -> str:
     """The same JSON with escapes for what a terminal would obey, where it was written without."""
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -29,6 +29,15 @@ README = PurePosixPath("README.txt")
 INDEX = PurePosixPath("index.html")
 LIBRARY = PurePosixPath("library")
 MANIFEST = PurePosixPath("SHA256SUMS")
+EXPORTS = {
+    "csv": PurePosixPath("videos.csv"),
+    "jsonl": PurePosixPath("videos.jsonl"),
+    "m3u": PurePosixPath("videos.m3u8"),
+    "requests": PurePosixPath("requests.jsonl"),
+    "sha256sums": MANIFEST,
+}
+"""The names that the formats of `export` have in the archive's own folder."""
+
 LOCK = HIDDEN / "lock"
 
 LITTER = frozenset(

@@ -32,7 +32,7 @@ from .support import FAST, Outcome, check_archive, files_of, sidecars
 from .tracing import RUN, Call, Shot, Traced, record, shoot
 from .warm import Warm, warm
 
-SETTINGS = FAST | {"download": {"workers": 1}}
+SETTINGS = FAST | {"download": {"workers": 1}, "library": {"update": False}}
 RECORDINGS = 3
 LARGE = 17 * 2**20
 """A file, in bytes, of which a part is worth being kept for a later run."""

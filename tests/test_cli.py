@@ -62,7 +62,7 @@ def test_the_short_help_names_the_commands_in_the_order_of_a_journey(bare: Progr
     assert outcome.status == 0
     _, _, listed = outcome.stdout.partition("Commands:\n")
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
-    assert names[:4] == ["init", "sync", "status", "demo"]
+    assert names[:4] == ["init", "sync", "status", "list"]
     assert set(names) - {"Every"} == {name for name, command in cli.commands.items() if not command.hidden}
     assert "\n  simulate " not in outcome.stdout
     assert "..." not in listed, "a short help is cut off"
@@ -263,7 +263,9 @@ def complete(program: Program, words: str, at: int) -> list[str]:
 
 @posix_only
 def test_the_shell_completes_commands_options_and_kinds(bare: Program) -> None:
-    assert sorted(complete(bare, "pictory-archiver s", 1)) == ["schedule", "status", "sync"]
+    assert sorted(complete(bare, "pictory-archiver s", 1)) == [
+        *("schedule", "search", "serve", "show", "stats", "status", "sync"),
+    ]
     assert complete(bare, "pictory-archiver config ", 2) == ["check", "show"]
     assert complete(bare, "pictory-archiver sync --dr", 2) == ["--dry-run"]
     assert complete(bare, "pictory-archiver sync --assets vid", 3) == ["video"]

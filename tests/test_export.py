@@ -208,7 +208,7 @@ def test_what_is_of_no_video_is_not_listed(held: Held, archive: Path) -> None:
     (archive / "holiday.mov").write_bytes(b"mine")
     video = file_of(archive, simulator.world, 0, "mp4")
     video.with_name(f"{video.name}.partial").write_bytes(b"half")
-    shutil.copytree(video.parent, archive / LIBRARY)
+    shutil.copytree(video.parent, archive / LIBRARY, dirs_exist_ok=True)
     outcome = program.run("export", archive, *TO)
     assert (outcome.status, outcome.stdout, outcome.stderr) == (0, sound, "")
 

@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -27,10 +29,11 @@ from pictory_archiver.simulator import REMOVED, Fault, Match, Simulator, World
 from pictory_archiver.simulator import Status as HttpStatus
 
 from .conftest import Account, Mount, RecordFigures
-from .support import TIMEOUT, Program, asset, sidecars
+from .support import TIMEOUT, Outcome, Program, asset, sidecars
+from .test_disk_faults import FAULTS, NOTHING_WRITTEN
 from .test_upkeep import lonely
-from .tracing import aim, record, shoot, was_hit
-from .warm import warm
+from .tracing import Call, Shot, aim, fault, record, shoot, was_hit
+from .warm import Warm, warm
 
 CALL = re.compile(r"""pictoryLibrary\.(\w+)\((?:"([^"]+)",)?'((?:[^'\\]|\\.)*)'\);\n""", re.DOTALL)
 Held = tuple[Simulator, Program]
@@ -302,10 +305,46 @@ def test_a_listing_that_failed_is_told(held: Held, archive: Path) -> None:
 # Whole or not at all
 
 
-def test_killed_anywhere_it_leaves_a_whole_library(
-    account: Account, archive: Path, tmp_path: Path, record_figures: RecordFigures
-) -> None:
-    """Of the former edition or of the new one; and the next building comes to what an undisturbed one comes to."""
+@dataclass
+class Behind:
+    """An archive of 44 videos whose library is of 40 of them, and the program, loaded."""
+
+    program: Warm
+    archive: Path
+    base: Path
+    log: Path
+    former: list[str]
+    whole: list[str]
+    calls: list[Call]
+
+    def reset(self) -> None:
+        shutil.rmtree(self.archive, ignore_errors=True)
+        shutil.copytree(self.base, self.archive)
+
+    def points(self) -> list[Call]:
+        """Every call of an undisturbed run that changes the library."""
+        return [call for call in self.calls if call.happened and call.paths[-1].startswith(("library", "index.html"))]
+
+    def build(self, shot: Shot) -> Outcome:
+        """Builds the library, and does to it what was aimed: what is there then is one edition or the other."""
+        self.reset()
+        run = shoot(self.program, self.archive, "library", self.archive, log=self.log, shot=shot)
+        assert was_hit(run, shot), shot
+        assert self.shown() in (self.former, self.whole), shot
+        return run.outcome
+
+    def build_again(self) -> None:
+        """The next building comes to what an undisturbed one comes to."""
+        assert self.program.run("library", self.archive).status == 0
+        assert self.shown() == self.whole
+        assert not [name for name in library_of(self.archive) if "partial" in name]
+
+    def shown(self) -> list[str]:
+        return [video["id"] for video in videos_of(self.archive)]
+
+
+@pytest.fixture
+def behind(account: Account, archive: Path, tmp_path: Path) -> Iterator[Behind]:
     simulator, program = account(World(count=40))
     program.run("sync", archive)
     former = [video["id"] for video in videos_of(archive)]
@@ -315,29 +354,37 @@ def test_killed_anywhere_it_leaves_a_whole_library(
     page = archive / "index.html"
     page.write_bytes(page.read_bytes() + b"<!-- of another release -->")
     base, log = tmp_path / "base", tmp_path / "log"
-    archive.rename(base)
-
-    def reset() -> None:
-        shutil.rmtree(archive, ignore_errors=True)
-        shutil.copytree(base, archive)
-
+    shutil.copytree(archive, base)
     with warm(lonely(program), tmp_path / "warm", disk_threads=1) as quick:
-        reset()
         calls = record(quick, archive, "library", archive, log=log).calls
         whole = [video["id"] for video in videos_of(archive)]
         assert (len(former), len(whole)) == (40, 44)
-        points = [call for call in calls if call.happened and call.paths[-1].startswith(("library", "index.html"))]
-        assert {"write", "fsync", "rename"} <= {call.name for call in points}
-        for point in points:
-            shot = aim(calls, point)
-            assert shot is not None
-            reset()
-            assert was_hit(shoot(quick, archive, "library", archive, log=log, shot=shot), shot), point
-            assert [video["id"] for video in videos_of(archive)] in (former, whole), point
-            assert quick.run("library", archive).status == 0
-            assert [video["id"] for video in videos_of(archive)] == whole
-            assert not [name for name in library_of(archive) if "partial" in name]
+        yield Behind(quick, archive, base, log, former, whole, calls)
+
+
+def test_killed_anywhere_it_leaves_a_whole_library(behind: Behind, record_figures: RecordFigures) -> None:
+    points = behind.points()
+    assert {"write", "fsync", "rename"} <= {call.name for call in points}
+    for point in points:
+        shot = aim(behind.calls, point)
+        assert shot is not None
+        behind.build(shot)
+        behind.build_again()
     record_figures("crash sweep, every invariant held", **{"kills of library": len(points)})
+
+
+def test_a_call_that_fails_ends_the_building_in_words(behind: Behind, record_figures: RecordFigures) -> None:
+    failed = 0
+    for point in behind.points():
+        for what in FAULTS.get(point.name, ()):
+            shot = fault(behind.calls, point, what)
+            assert shot is not None
+            outcome = behind.build(shot)
+            assert outcome.status == (0 if what == NOTHING_WRITTEN else 6), (point, what, outcome)
+            assert outcome.status == 0 or len(outcome.stderr.splitlines()) == 1
+            failed += 1
+        behind.build_again()
+    record_figures("disk faults, every invariant held", **{"calls of library that failed": failed})
 
 
 def test_a_signal_ends_the_building_and_nothing_is_lost(account: Account, archive: Path) -> None:

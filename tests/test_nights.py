@@ -38,6 +38,7 @@ from .clock import Clock
 from .conftest import Account
 from .support import FAST, TIMEOUT, Outcome, Program, asset, check_against_world, check_archive, sidecars
 from .test_interruption import wait_until
+from .test_library import state_of, videos_of
 
 PAGE_SIZE = 50
 LOOK_BACK = timedelta(days=2)
@@ -66,7 +67,9 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
     return {
         name: (path.stat().st_size, path.stat().st_mtime_ns)
         for path in root.rglob("*")
-        if path.is_file() and (name := path.relative_to(root).as_posix()) not in DIARY
+        if path.is_file()
+        and (name := path.relative_to(root).as_posix()) not in DIARY
+        and not name.startswith(("library/", "index.html"))
     }
 
 
@@ -241,6 +244,8 @@ class Month:
         self.held |= missing - tries
         self.deleted_here -= missing
         fetched_for = {video for path, video in self.outputs(now_listed).items() if path in missing - tries}
+        assert {video["id"] for video in videos_of(self.archive)} == self.known
+        assert state_of(self.archive)["state"]["as_of"] == began.strftime("%Y-%m-%dT%H:%M:%SZ")
         self.check_disk(before, fetched_for | set(touched) | new | unsettled | (set(self.known) if first else set()))
 
         lost = 0 if self.accepted else len(self.lost)

@@ -43,7 +43,7 @@ SHAPES = (
     ("16:9", 1280, 720),
     ("3:4", 720, 960),
 )
-LOOKS = ("", "b", "c")
+LOOKS = ("", "b")
 MODELS = ("pixverse5.5", "pixverse5.5", "veo3.1_fast", "pixverse5.5", "veo3.1")
 MIDDLE = 2**40
 UPLOADS_FROM = 2**48
