@@ -47,7 +47,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     """A video of the archive.
 
     `created_at` is UTC (null: missing or unreadable), `status` what is held of it: `pending` is one in the making, that
-    has no file yet. `path` is that of the MP4, `sidecar` that of the JSON file (null: not held, not written yet).
+    has no MP4 yet. `path` is that of the MP4, `sidecar` that of the JSON file (null: not held, not written yet).
     `bytes` counts its own files. `chain` holds the ids of the film that it is part of, from the first part to the last
     (empty: of none), `continues` the part before it, `continued_by` all that go on from it. `request` is the body that
     would generate it again (null: it has no prompt).

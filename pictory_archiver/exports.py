@@ -16,9 +16,9 @@ from .entry import Entry
 from .report import count
 from .text import harmless_json
 
-NOT_HELD = "the archive does not hold them"
-NOT_NAMED = "a playlist cannot name their path"
-NO_PROMPT = "they have no prompt"
+NOT_HELD = "not held"
+NOT_NAMED = "no line of a playlist can hold the path"
+NO_PROMPT = "no prompt"
 
 
 class Format(Struct, frozen=True):
