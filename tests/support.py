@@ -23,6 +23,8 @@ from pictory_archiver.models import OUTPUTS, Kind, Status
 from pictory_archiver.sidecar import Sidecar, schema
 from pictory_archiver.simulator import DEFAULT_KEY, Simulator
 
+from .zygote import may_be_warm, zygote
+
 FAST: dict[str, Any] = {
     "api": {"pause_seconds": 0},
     "retry": {"min_wait_seconds": 0.01, "max_wait_seconds": 0.05},
@@ -101,9 +103,13 @@ class Program:
 
     def run(self, *arguments: str | Path, **more: Any) -> Outcome:
         """Runs a command to its end."""
+        environment = self.environment()
+        if may_be_warm(environment, self.prefix, more):
+            words = [str(each) for each in arguments]
+            return self.checked(Outcome(*zygote().run(words, environment, more.get("cwd") or Path.cwd(), TIMEOUT)))
         finished = subprocess.run(
             self.command(*arguments),
-            env=self.environment(),
+            env=environment,
             capture_output=True,
             text=True,
             encoding="utf-8",
