@@ -386,6 +386,24 @@ def test_films_come_with_the_newest_beginning_first(account: Account, archive: P
     assert listed("--search", world.id(5)) == [5]
 
 
+def test_of_a_long_film_the_parts_around_a_video_are_told(account: Account, archive: Path) -> None:
+    simulator, program = account(World(count=60))
+    world = simulator.world
+    alone(world)
+    for child in range(58):
+        continued(world, EXTEND, child, child + 1)
+    assert program.run("sync", archive).status == 0
+    ids = [world.id(index) for index in reversed(range(59))]
+    for part in (0, 30, 58):
+        told = program.run("show", archive, ids[part]).stdout
+        assert f"\nPart {part + 1} of 59 of a film\n" in told
+        shown = [line.split()[-3] for line in told.splitlines() if line.split()[-3:-2] and line.split()[-3] in ids]
+        start = ids.index(shown[0])
+        assert shown == ids[start : start + 40]
+        assert ids[part] in shown
+        assert (f"    … {start} before\n" in told, f"    … {19 - start} more\n" in told) == (start > 0, start < 19)
+
+
 def test_a_film_whose_part_was_deleted_here_has_the_others(account: Account, archive: Path) -> None:
     """Its sidecar and its files are gone, and the catalogue was made anew from what is left."""
     simulator, program = account(World(count=4))
