@@ -88,7 +88,7 @@ def show(words: tuple[str, ...], config_file: Path | None, account: str | None, 
     ID is the id of a video, the beginning of one, or the path of a file of it.
     """
     from .archive import Archive
-    from .entry_words import portrait
+    from .entry_words import portrait, shown_parts
     from .layout import zone_of
     from .looking import look
     from .named import find_video
@@ -103,7 +103,7 @@ def show(words: tuple[str, ...], config_file: Path | None, account: str | None, 
     def work(gallery: Gallery) -> tuple[Entry, dict[str, Entry]]:
         video_id = find_video(gallery.catalogue, names[0]).sidecar.id
         (entry,) = gallery.entries([video_id])
-        return entry, {} if as_json else {part.id: part for part in gallery.entries(entry.chain)}
+        return entry, {} if as_json else {part.id: part for part in gallery.entries(shown_parts(entry)[1])}
 
     entry, parts = look(opened, settings.catalogue, work)
     if as_json:

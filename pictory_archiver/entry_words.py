@@ -83,7 +83,7 @@ def in_zone(moment: datetime | None, zone: tzinfo) -> datetime | None:
 
 
 def portrait(entry: Entry, parts: Mapping[str, Entry], rates: Mapping[str, float], zone: tzinfo) -> Iterator[str]:
-    """All that is known of a video, for a person. `parts` are those of its film, as far as the archive has them."""
+    """All that is known of a video, for a person. `parts` are the `shown_parts`, as far as the archive has them."""
     yield printable(entry.id, LONGEST)
     if entry.prompt:
         yield ""
@@ -140,16 +140,24 @@ def rate_of(model: str, rates: Mapping[str, float]) -> float | None:
     return next((rate for name, rate in rates.items() if name.casefold() == model.casefold()), None)
 
 
+def shown_parts(entry: Entry) -> tuple[int, tuple[str, ...]]:
+    """Those parts of its film that are told of a video: how many come before them, and their ids."""
+    if not entry.chain:
+        return 0, ()
+    own = entry.chain.index(entry.id)
+    first = max(0, min(own - SHOWN_PARTS // 2, len(entry.chain) - SHOWN_PARTS))
+    return first, entry.chain[first : first + SHOWN_PARTS]
+
+
 def _film(entry: Entry, parts: Mapping[str, Entry], zone: tzinfo) -> Iterator[str]:
     if not entry.chain:
         return
     yield ""
     own = entry.chain.index(entry.id)
     yield f"Part {own + 1:,} of {len(entry.chain):,} of a film"
-    first = max(0, min(own - SHOWN_PARTS // 2, len(entry.chain) - SHOWN_PARTS))
+    first, shown = shown_parts(entry)
     if first:
         yield f"    … {first:,} before"
-    shown = entry.chain[first : first + SHOWN_PARTS]
     for number, part in enumerate(shown, start=first + 1):
         made = in_zone(made_at(parts[part]), zone) if part in parts else None
         words = ("undated" if made is None else f"{made:{DATE}}") if part in parts else "not in this archive"

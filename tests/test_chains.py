@@ -128,6 +128,26 @@ def best(candidates: list[tuple[tuple[bool, int, bool, bool], str]]) -> str | No
     return min(candidates)[1] if candidates else None
 
 
+FRAME_P, FRAME_Q, END_P, END_Q = (
+    (Kind.FIRST_FRAME, "https://x/p"),
+    (Kind.FIRST_FRAME, "https://x/q"),
+    (Kind.LAST_FRAME, "https://y/p"),
+    (Kind.LAST_FRAME, "https://y/q"),
+)
+
+
+@example([("a", *FRAME_Q)], [("a", *FRAME_P)], [("b", *END_P), ("c", *END_Q)], [], [])
+@example([("a", *FRAME_P)], [], [("c", *END_P)], [("b", *END_P)], [])
+@example([], [("a", *FRAME_P)], [("c", *END_P)], [("b", *END_P)], [])
+@example([("a", *FRAME_P)], [], [("b", *END_P)], [], [("a", Kind.FIRST_FRAME, "c")])
+@example(
+    [("a", Kind.EXTEND_SOURCE, "https://x/p"), ("a", *FRAME_P)],
+    [],
+    [("b", *END_P), ("c", Kind.VIDEO, "https://x/p")],
+    [],
+    [],
+)
+@example([("a", *FRAME_P)], [], [("a", *END_P), ("b", *END_P)], [], [])
 @given(
     st.lists(INPUT, max_size=3),
     st.lists(INPUT, max_size=3),
@@ -281,12 +301,15 @@ def test_it_holds_where_the_address_has_another_host(
     assert film(program, archive, child) == [parent, child]
 
 
-def test_it_holds_where_the_item_lost_its_field(pair: tuple[Simulator, Program], archive: Path, field: str) -> None:
+@pytest.mark.parametrize("kept", [[], ["--assets", "thumbnail"]], ids=["linked", "never had"])
+def test_it_holds_where_the_item_lost_its_field(
+    pair: tuple[Simulator, Program], archive: Path, field: str, kept: list[str]
+) -> None:
     simulator, program = pair
     parent, child = of_pair(simulator)
-    assert program.run("sync", archive).status == 0
+    assert program.run("sync", archive, *kept).status == 0
     simulator.world.change(CHILD, **{field: REMOVED})
-    assert program.run("sync", archive, "--full").status == 0
+    assert program.run("sync", archive, "--full", *kept).status == 0
     sidecar = sidecars(archive)[child][1]
     assert field not in sidecar.video
     assert [change.was for change in sidecar.history]
@@ -361,6 +384,24 @@ def test_films_come_with_the_newest_beginning_first(account: Account, archive: P
     assert listed("--reverse") == [7, 0, 5, 3, 2, 1]
     assert listed("--limit", "3") == [2, 1, 5]
     assert listed("--search", world.id(5)) == [5]
+
+
+def test_of_a_long_film_the_parts_around_a_video_are_told(account: Account, archive: Path) -> None:
+    simulator, program = account(World(count=60))
+    world = simulator.world
+    alone(world)
+    for child in range(58):
+        continued(world, EXTEND, child, child + 1)
+    assert program.run("sync", archive).status == 0
+    ids = [world.id(index) for index in reversed(range(59))]
+    for part in (0, 30, 58):
+        told = program.run("show", archive, ids[part]).stdout
+        assert f"\nPart {part + 1} of 59 of a film\n" in told
+        shown = [line.split()[-3] for line in told.splitlines() if line.split()[-3:-2] and line.split()[-3] in ids]
+        start = ids.index(shown[0])
+        assert shown == ids[start : start + 40]
+        assert ids[part] in shown
+        assert (f"    … {start} before\n" in told, f"    … {19 - start} more\n" in told) == (start > 0, start < 19)
 
 
 def test_a_film_whose_part_was_deleted_here_has_the_others(account: Account, archive: Path) -> None:

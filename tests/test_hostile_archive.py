@@ -30,7 +30,7 @@ from .test_upkeep import change
 
 Held = tuple[Simulator, Program]
 
-COMMANDS = ("status", "verify", "repair", "sync", "reindex")
+COMMANDS = ("list", "stats", "status", "verify", "repair", "sync", "reindex")
 WORDS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 ESCAPE = "\x1b[2J\u009b31m\u202egpj\u2028"
 
@@ -239,7 +239,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_to_its_end(held: Held, a
         assert program.run(command, archive).status in statuses, command
         if "20 GB" in made:
             (archive / JOURNAL).unlink(missing_ok=True)
-        if command in ("status", "verify", "reindex"):
+        if command not in ("repair", "sync"):
             assert program.run("sync", archive, "--full").status in statuses
     if 6 not in statuses:
         check_against_world(archive, simulator)
@@ -253,6 +253,8 @@ def test_a_marker_without_an_end_is_damaged_and_made_anew_where_that_is_asked_fo
             assert program.run(command, archive).status == 6
     assert program.run("reindex", archive).status == 0
     assert program.run("sync", archive).status == 0
+    (kept,) = (path for path in (archive / QUARANTINE).rglob(MARKER.name))
+    kept.unlink()  # a look for the key would read all of it
     check_against_world(archive, simulator)
 
 
