@@ -253,8 +253,9 @@ def test_a_word_that_is_no_archive_is_never_taken_for_one(held: Held, archive: P
     for words in (("cafe",), ("cafe", "fluss"), (archive, "cafe")):
         done = program.run("search", *words, "--json", cwd=tmp_path)
         assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [simulator.world.id(UNDATED)]
-    for words in ((archive,), (archive, '""'), ("  ",), ()):
-        outcome = program.run("search", *words)
+    nothing: tuple[tuple[str | Path, ...], ...] = ((archive,), (archive, '""'), ("  ",), ())
+    for none in nothing:
+        outcome = program.run("search", *none)
         assert (outcome.status, outcome.stdout) == (2, "")
         assert "to look for" in outcome.stderr or "Missing argument" in outcome.stderr
     assert program.run("search", archive, "a", "--search", "b").status == 2
@@ -309,7 +310,7 @@ def test_a_video_is_named_by_id_beginning_or_path(held: Held, archive: Path) -> 
     world = simulator.world
     video_id = world.id(7)
     paths = [file_of(archive, world, 7, suffix) for suffix in ("mp4", "json", "preview.jpg")]
-    names = [video_id, video_id[:-3], *paths, paths[0].relative_to(archive), paths[0].name]
+    names: list[str | Path] = [video_id, video_id[:-3], *paths, paths[0].relative_to(archive), paths[0].name]
     for name in names:
         assert program.run("show", archive, name, "--json").report["id"] == video_id
         assert indexes(simulator, listed(program, archive, "--chain", str(name)))[0] is not None
