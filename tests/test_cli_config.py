@@ -17,6 +17,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pictory_archiver import cli_config, config, workshop
+from pictory_archiver.cli import cli
 from pictory_archiver.cli_config import config_group, init
 from pictory_archiver.config_report import ConfigReport
 from pictory_archiver.errors import ArchiverError, ConfigError, KeyRefused, ListingError, StorageError
@@ -72,7 +73,8 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tries]:
 
 
 def run(command: click.Command, *arguments: str, answers: str = "") -> Result:
-    result = CliRunner().invoke(command, arguments, input=answers, standalone_mode=False)
+    settings = cli.context_settings  # click keeps the first help option that a command was asked for
+    result = CliRunner().invoke(command, arguments, input=answers, standalone_mode=False, **settings)
     assert SECRET not in result.output + repr(result.exception)
     assert PASSWORD not in result.output + repr(result.exception)
     return result
