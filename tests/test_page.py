@@ -557,3 +557,4 @@ def test_over_http_it_is_the_same_page(filmed: Filmed, look: Look) -> None:
         until(page, "path => window.copied === path", path)
         page.keyboard.press("Escape")
         assert search(page, "трамвай") != []
+        page.close()  # before its server ends, or pictures that are still to come would be missed
