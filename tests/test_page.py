@@ -178,7 +178,11 @@ def test_a_filter_shows_what_fits_and_says_how_many(
     page = look(filmed.root)
     counted(page, f"{COUNT} videos")
     expected = filmed.captions(video for video in range(COUNT) if fits(filmed.world.item(video)))
-    assert f"({len(expected)})" in page.locator(f"#{field} option[value='{value}']").inner_text()
+    until(
+        page,
+        "([field, value, count]) => document.querySelector(`#${field} option[value='${value}']`)?.text.endsWith(count)",
+        [field, value, f"({len(expected)})"],
+    )
     page.select_option(f"#{field}", value)
     counted(page, f"{len(expected)} of {COUNT} videos")
     page.set_viewport_size({"width": 1280, "height": 6000})
