@@ -22,13 +22,13 @@ from msgspec import Struct
 from . import disk
 from .archive import Archive, hold
 from .catalogue import Catalogue, DamagedCatalogue
+from .chains import File
 from .edition import CHUNK_NAME, Chunk, Edition, Stamp, digest_of, draw_up
 from .entry import Entry
 from .errors import ConfigError
 from .events import Observer, VideosChecked, silent
 from .ledger import ledger_of
 from .looking import Gallery, read_chains
-from .overview import Link
 from .page_data import State, cards_script, details_script, state_script
 from .page_file import icon, index_html
 from .rebuild import open_or_rebuild
@@ -221,7 +221,7 @@ def _stated(catalogue: Catalogue) -> list[Stamp]:
     ]
 
 
-def _linked(links: Iterable[Link]) -> Mapping[str, Sequence[str]]:
+def _linked(links: Iterable[File]) -> Mapping[str, Sequence[str]]:
     """By id the videos whose files a video shows as its inputs."""
     linked: defaultdict[str, list[str]] = defaultdict(list)
     for link in links:

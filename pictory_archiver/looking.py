@@ -18,7 +18,7 @@ from .entry import Entry, EntryFile, standing_of
 from .filters import Filter
 from .item_facts import pixels_of, request_of, seconds_of, text_of
 from .models import Asset, Kind, Slot, Status
-from .overview import Link, Overview
+from .overview import Overview
 from .rebuild import for_reading
 from .settings import Catalogue as Settings
 
@@ -103,13 +103,9 @@ def open_gallery(archive: Archive, settings: Settings, *, distrust: bool = False
         yield Gallery(catalogue)
 
 
-def read_chains(overview: Overview, links: Iterable[Link]) -> Chains:
+def read_chains(overview: Overview, links: Iterable[File]) -> Chains:
     """The continuations among all videos; `links` are those of the overview."""
-    inputs = (
-        File(each.video_id, each.kind, each.address, each.linked_video, each.linked_kind)
-        for each in links
-        if each.kind in CONTINUED
-    )
+    inputs = (each for each in links if each.kind in CONTINUED)
     return Chains(find_parents(inputs, overview.continued_files(), overview.history()))
 
 

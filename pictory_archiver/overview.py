@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from .catalogue_rows import moment, place_of, text, text_or_none
 from .chains import ADDRESSES, File
@@ -16,17 +15,6 @@ from .entry import Standing
 from .filters import Glance
 from .item_facts import seconds_of, text_of
 from .models import Kind
-
-
-class Link(Struct, frozen=True):
-    """An input of a video that may be a file of another one."""
-
-    video_id: str
-    kind: Kind
-    address: str | None
-    linked_video: str | None
-    linked_kind: Kind | None
-
 
 _item_decoder = msgspec.json.Decoder(dict[str, Any])
 _history_decoder = msgspec.json.Decoder(list[dict[str, Any]])
@@ -84,7 +72,7 @@ class Overview:
                 for row in rows
             ]
 
-    def links(self) -> list[Link]:
+    def links(self) -> list[File]:
         """Every input that is linked to a file of another video, or that would tell which video was continued."""
         with self._database.errors():
             rows = self._database.execute(
@@ -92,7 +80,7 @@ class Overview:
                 "WHERE status = 'linked' OR kind IN ('first_frame', 'extend_source')"
             )
             return [
-                Link(
+                File(
                     text(row[0]),
                     Kind(row[1]),
                     text_or_none(row[2]),
