@@ -38,9 +38,22 @@ class Measured(Struct, frozen=True):
 @contextmanager
 def simulated_account(videos: int, home: Path) -> Iterator[dict[str, str]]:
     """Runs a simulated account of so many videos. Yields the environment in which a command uses it."""
+    with _served([*PROGRAM, "simulate", "--videos", str(videos)], home) as env:
+        yield {**env, "PICTORY_ARCHIVER_API_PAUSE_SECONDS": "0"}
+
+
+@contextmanager
+def account_of(videos: int, origin: str, home: Path) -> Iterator[dict[str, str]]:
+    """The same, with the files of these videos on another server, which is admitted."""
+    with _served([sys.executable, "-m", "benchmarks.account", str(videos), origin], home) as env:
+        yield env
+
+
+@contextmanager
+def _served(command: list[str], home: Path) -> Iterator[dict[str, str]]:
     bare = {"PATH": os.environ["PATH"], "HOME": str(home)}
     simulator = subprocess.Popen(
-        [*PROGRAM, "simulate", "--videos", str(videos)],
+        command,
         env=bare,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -51,7 +64,7 @@ def simulated_account(videos: int, home: Path) -> Iterator[dict[str, str]]:
             assert simulator.stdout is not None
             exports = [simulator.stdout.readline().removeprefix("export ").partition("=") for _ in range(3)]
             printed = {name: value.strip().strip('"') for name, _, value in exports}
-            yield {**bare, **printed, "PICTORY_ARCHIVER_API_PAUSE_SECONDS": "0"}
+            yield {**bare, **printed}
         finally:
             simulator.terminate()
 

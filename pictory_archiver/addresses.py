@@ -12,6 +12,7 @@ digits and zone ids are refused, whatever they would mean.
 
 from __future__ import annotations
 
+import functools
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import unquote_plus
@@ -149,8 +150,9 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return address in _GLOBAL_UNICAST and address.is_global
 
 
+@functools.lru_cache(maxsize=256)
 def _parts(url: str) -> tuple[str, str, int]:
-    """Scheme, host (lower case) and port of a web URL."""
+    """Scheme, host (lower case) and port of a web URL. The same one is asked for more than once on its way."""
     if _UNUSABLE.search(url):
         raise _forbidden(url, "control characters in it")
     web = _WEB.match(url)

@@ -23,6 +23,7 @@ from .errors import StorageError
 FOLDER_SYNC_REFUSED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 RENAME_PATIENCE_SECONDS = 10.0
 MOST_LINKS = 40
+KEPT_PARENTS = 256
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
@@ -109,26 +110,55 @@ def make_folder(root: Path, relative: PurePosixPath) -> Path:
     """The folder below the root, made where it is missing. Raises `StorageError`, also where a part is a link."""
     path = root
     for part in relative.parts:
-        parent, path = path, path / part
-        with storage_errors(path):
-            try:
-                path.mkdir()
-            except FileExistsError:
-                status = path.lstat()
-            else:
-                sync_folder(parent)
-                continue
-        if is_link(status) or not stat.S_ISDIR(status.st_mode):
-            raise StorageError(f"{path} is not a folder (links are not followed)", hint="put a real folder there")
+        path = _make_below(path, part)
     return path
+
+
+def _make_below(parent: Path, name: str) -> Path:
+    path = parent / name
+    with storage_errors(path):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                sync_folder(parent)
+            status = path.lstat()
+    if is_link(status) or not stat.S_ISDIR(status.st_mode):
+        raise StorageError(f"{path} is not a folder (links are not followed)", hint="put a real folder there")
+    return path
+
+
+class Folders:
+    """Makes folders below a root for a run. A folder is looked at for each file, those above it once for many."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._parents: dict[str, Path] = {}
+
+    def make(self, folder: str) -> Path:
+        """The folder of this POSIX path, made where it is missing. Raises `StorageError`, also where one is a link."""
+        if not folder:
+            return self._root
+        above, _, name = folder.rpartition("/")
+        parent = self._parents.get(above)
+        if parent is None:
+            parent = make_folder(self._root, PurePosixPath(above))
+            if len(self._parents) >= KEPT_PARENTS:
+                self._parents.clear()
+            self._parents[above] = parent
+        return _make_below(parent, name)
 
 
 def open_new(path: Path) -> int:
     """A descriptor of a new, empty file; whatever had this name before is unlinked, a link never followed."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW
     with storage_errors(path):
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            return os.open(path, flags, 0o666)
+        except FileExistsError:
             path.unlink()
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o666)
+            return os.open(path, flags, 0o666)
 
 
 def open_existing(path: Path) -> int | None:
@@ -205,7 +235,13 @@ def set_time(path: Path, moment: datetime | None) -> None:
 
 
 def put_in_place(partial: Path, final: Path) -> None:
-    """Renames a finished, synchronised file to its final name, and makes that durable. Raises `OSError`.
+    """Renames a finished, synchronised file to its final name, and makes that durable. Raises `OSError`."""
+    rename(partial, final)
+    sync_folder(final.parent)
+
+
+def rename(partial: Path, final: Path) -> None:
+    """Renames a finished, synchronised file to its final name. Raises `OSError`.
 
     Windows refuses while a virus scanner has the file open: tried again for ten seconds.
     """
@@ -213,12 +249,11 @@ def put_in_place(partial: Path, final: Path) -> None:
     while True:
         try:
             partial.replace(final)
-            break
+            return
         except PermissionError:
             if sys.platform != "win32" or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-    sync_folder(final.parent)
 
 
 def write_file(path: Path, data: bytes, *, partial: Path | None = None) -> None:

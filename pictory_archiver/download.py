@@ -7,11 +7,11 @@ again. Nothing but a `StorageError` leaves this room: a file that could not be h
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import re
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -68,7 +68,11 @@ class _Transfer(Struct):
 
 
 class Downloader:
-    """Fetches files for one run. `now` gives the time in UTC."""
+    """Fetches files for one run, first come first. `now` gives the time in UTC.
+
+    As many workers as are set receive, and as many finish what was received: no connection waits for the disk, and what
+    waits for the disk is bounded.
+    """
 
     def __init__(
         self,
@@ -86,6 +90,8 @@ class Downloader:
         self._pace = Pace(settings.limit_rate)
         self._observer = observer
         self._now = now
+        self._receiving = asyncio.Semaphore(settings.workers)
+        self._finishing = asyncio.Semaphore(settings.workers)
 
     async def fetch(self, job: Job) -> Asset:
         """The file as an asset: `stored`, `missing` (404, 410), `denied` (403) or `failed`.
@@ -94,7 +100,7 @@ class Downloader:
         """
         slot = job.source.slot
         partial = layout.partial_name(job.place.stem, slot, revision=job.revision)
-        staged = self._store.stage(PurePosixPath(job.place.folder), partial, lambda: _check_for(slot))
+        staged = self._store.stage(job.place.folder, partial, lambda: _check_for(slot))
         transfer = _Transfer(job, staged)
         try:
             asset = await self._retrier.run(
@@ -121,10 +127,15 @@ class Downloader:
         if staged.size and transfer.version is None:
             await staged.restart()
         try:
-            async with self._pace.file(), self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
-                await self._receive(transfer, answer)
+            async with self._receiving:
+                async with self._pace.file(), self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
+                    await self._receive(transfer, answer)
+                await self._finishing.acquire()
+            try:
                 committed = await staged.commit(lambda check: _final_name(transfer.job, check), transfer.job.modified)
-                return self._stored(transfer.job, committed, answer)
+            finally:
+                self._finishing.release()
+            return self._stored(transfer.job, committed, answer)
         except (Unreachable, HttpStatus):
             raise
         except WebError:

@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import functools
 import os
+import re
 import ssl
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -34,6 +37,8 @@ ERROR_BODY = 2000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 IDENTITY = ("", "identity")
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f]")
+
 
 class Limits(Struct, frozen=True):
     """Seconds to connect, seconds without a byte, the least bytes per second over that time, bytes to read ahead."""
@@ -44,11 +49,20 @@ class Limits(Struct, frozen=True):
     read_ahead: int = 64 * KIB
 
 
+@functools.cache
 def trust_store(ca_file: str | None) -> ssl.SSLContext:
-    """What the operating system trusts, and the certificates in `ca_file`."""
-    import truststore
+    """What the operating system trusts, and the certificates in `ca_file`.
 
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    Where OpenSSL finds the system's certificates by itself they are read once; truststore reads them again for each
+    connection, and is for the systems where OpenSSL cannot.
+    """
+    if sys.platform not in ("darwin", "win32") and ssl.get_default_verify_paths().cafile:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
+    else:
+        import truststore
+
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     return context
@@ -147,9 +161,8 @@ class Web:
         """The answer to one GET, after redirects. Raises `WebError`s; an HTTP status is never one here."""
         target = _parsed(url)
         for _ in range(self._max_redirects + 1):
-            if self._guard is not None:
-                self._guard.check_url(str(target))
-            async with self._request(target, headers) as response:
+            response = await self._request(target, headers)
+            try:
                 location = response.headers.get("Location")
                 if response.status not in REDIRECTS or location is None:
                     encoding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -160,36 +173,37 @@ class Web:
                     yield Answer(response, self._limits)
                     return
                 target = target.join(_parsed(location))
+            finally:
+                # A body that was not read to its end must not be drained: closing drops the connection.
+                response.close()
         if self._max_redirects:
             raise Unacceptable(f"more than {self._max_redirects} redirects")
         raise Unacceptable(f"a redirect to {printable(target.raw_host or '?', 80)}")
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer to one POST, a redirect too; its body is not read. Raises `WebError`s."""
-        target = _parsed(url)
-        if self._guard is not None:
-            self._guard.check_url(str(target))
-        async with self._request(target, headers, body) as response:
-            return response.status
+        response = await self._request(_parsed(url), headers, body)
+        response.close()
+        return response.status
 
-    @contextlib.asynccontextmanager
     async def _request(
         self, url: yarl.URL, headers: Mapping[str, str], body: bytes | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A GET, or a POST of the body."""
-        method = "GET" if body is None else "POST"
+    ) -> aiohttp.ClientResponse:
+        """The answer to a GET, or to a POST of the body; the caller closes it."""
+        if self._guard is not None:
+            self._guard.check_url(str(url))
         proxy = self._proxy_for(url)
         session = self._session(proxied=proxy is not None)
         with _our_errors(self._limits):
             async with asyncio.timeout(self._limits.connect + self._limits.stall):
-                response = await session.request(
-                    method, url, headers=dict(headers), data=body, allow_redirects=False, proxy=proxy
+                return await session.request(
+                    "GET" if body is None else "POST",
+                    url,
+                    headers=dict(headers),
+                    data=body,
+                    allow_redirects=False,
+                    proxy=proxy,
                 )
-        try:
-            yield response
-        finally:
-            # A body that was not read to its end must not be drained: closing drops the connection.
-            response.close()
 
     def _session(self, *, proxied: bool) -> aiohttp.ClientSession:
         session = self._proxied if proxied else self._direct
@@ -258,7 +272,7 @@ def retry_after_seconds(header: str | None, *, now: float) -> float | None:
 
 def _parsed(url: str) -> yarl.URL:
     """The URL as it was given, so that a signature stays true; only what no URL may hold is encoded."""
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
+    if _CONTROLS.search(url):
         raise Unacceptable("the URL holds control characters")
     as_given = url.isascii() and " " not in url
     try:

@@ -61,9 +61,9 @@ async def settle_inputs(
         settled: Settled = {}
         no_room: NoRoom | None = None
         try:
-            async with Pool(workers=workers, window=2 * workers) as pool:
+            async with Pool(2 * workers) as pool:
                 for address, wanting in _by_address(batch, policy).items():
-                    step = partial(_settle_address, shop, pool, address, wanting, live_urls, lost, settled)
+                    step = partial(_settle_address, shop, address, wanting, live_urls, lost, settled)
                     await pool.admit(step)
         except NoRoom as error:
             no_room = error
@@ -95,7 +95,6 @@ def _is_due(known: Known, asset: Asset, policy: Policy) -> bool:
 
 async def _settle_address(
     shop: Workshop,
-    pool: Pool,
     address: str,
     wanting: list[tuple[Known, Asset]],
     live_urls: dict[tuple[str, Slot], str],
@@ -116,7 +115,7 @@ async def _settle_address(
         if found is None:
             source = Source(asset.slot, live_urls.get(key, address), address)
             job = Job(known.sidecar.id, source, known.place, known.created)
-            found = await pool.work(partial(shop.downloader.fetch, job))
+            found = await shop.downloader.fetch(job)
             if found.status is Status.STORED:
                 original = (known.place.path(found.path or ""), found)
             else:
@@ -177,4 +176,5 @@ async def _write(shop: Workshop, known: Known, settled: Settled, policy: Policy)
     if not say_the_same(sidecar, known.sidecar):
         await shop.write_sidecar(known, sidecar)
     elif mine:
+        await shop.store.settle(known.place.folder)
         await shop.shelf.add(known)

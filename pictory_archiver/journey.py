@@ -75,16 +75,13 @@ class Journeys:
             tally.updated += 1
         tally(VideoPlanned(plan.video.id, len(plan.tasks), plan.reason))
         leg.unsettled += 1
-        await pool.admit(partial(self._travel, pool, planned, leg))
+        await pool.admit(partial(self._travel, planned, leg))
 
-    async def _travel(self, pool: Pool, planned: Planned, leg: Leg) -> None:
+    async def _travel(self, planned: Planned, leg: Leg) -> None:
         """Fetches the outputs of one video, then writes its sidecar."""
         plan = planned.plan
         async with asyncio.TaskGroup() as files:
-            fetching = [
-                files.create_task(pool.work(partial(self._shop.downloader.fetch, _job(planned, task))))
-                for task in plan.tasks
-            ]
+            fetching = [files.create_task(self._shop.downloader.fetch(_job(planned, task))) for task in plan.tasks]
         fetched = {task.result().slot: task.result() for task in fetching}
         denied = {slot for slot, asset in fetched.items() if asset.status is Status.DENIED}
         if denied:
@@ -133,6 +130,8 @@ class Journeys:
         if not _is_true(planned, sidecar):
             await self._shop.write_sidecar(self.known(planned), sidecar)
         else:
+            if fetched:
+                await self._shop.store.settle(planned.place.folder)
             await self._shop.shelf.add(self.known(planned))
         self._tally(VideoDone(sidecar.id, sidecar.complete))
 
@@ -152,7 +151,7 @@ class Journeys:
         self._revisited.add(planned.plan.video.id)
         tasks = tuple(task for task in planned.plan.tasks if task.source.slot in slots)
         narrowed = msgspec.structs.replace(planned, plan=msgspec.structs.replace(planned.plan, tasks=tasks))
-        await pool.admit(partial(self._travel, pool, narrowed, Leg(None)))
+        await pool.admit(partial(self._travel, narrowed, Leg(None)))
 
 
 def _job(planned: Planned, task: Task) -> Job:

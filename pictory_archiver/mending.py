@@ -19,7 +19,6 @@ from .layout import file_name
 from .listing_page import created_of
 from .models import Asset, Place, Slot, Source, Status, Video
 from .plan import with_assets
-from .pool import Pool
 from .repair_report import How, Mended, Results
 from .sidecar import BrokenSidecar, Sidecar, parse, say_the_same, timestamp
 from .survey import Examined
@@ -52,7 +51,7 @@ class Mender:
         self._shop = shop
         self._results = results
 
-    async def begin(self, pool: Pool, examined: Examined) -> Case | None:
+    async def begin(self, examined: Examined) -> Case | None:
         """Mends what can be had from the archive or from the addresses in the sidecar. → what is lacking still
 
         Raises `StorageError`.
@@ -66,16 +65,16 @@ class Mender:
         bad = by_slot(asset for asset in case.truth.assets if asset.slot in examined.bad)
         sources = {slot: Source(slot, asset.url, asset.url) for slot, asset in bad.items() if asset.url}
         case.lacking = dict(bad)
-        await self._fetch(pool, case, sources)
+        await self._fetch(case, sources)
         return case if case.lacking else None
 
-    async def again(self, pool: Pool, case: Case, video: Video) -> None:
+    async def again(self, case: Case, video: Video) -> None:
         """Tries what is lacking with the links of a fresh listing. Raises `StorageError`."""
         fresh = {source.slot: source for source in video.sources}
         sources = {
             slot: fresh[slot] for slot, asset in case.lacking.items() if slot in fresh and fresh[slot].url != asset.url
         }
-        await self._fetch(pool, case, sources)
+        await self._fetch(case, sources)
         self.give_up(case, "")
 
     def give_up(self, case: Case, why: str) -> None:
@@ -97,10 +96,10 @@ class Mender:
         known = msgspec.structs.replace(known or _unknown(sidecar, place), place=place)
         await self._shop.shelf.add(known.written(sidecar, data))
 
-    async def _fetch(self, pool: Pool, case: Case, sources: dict[Slot, Source]) -> None:
+    async def _fetch(self, case: Case, sources: dict[Slot, Source]) -> None:
         """Gets files of one video, then has its sidecar say so."""
         async with asyncio.TaskGroup() as files:
-            tasks = [files.create_task(pool.work(partial(self._get, case, source))) for source in sources.values()]
+            tasks = [files.create_task(self._get(case, source)) for source in sources.values()]
         had: dict[Slot, Asset] = {}
         for task in tasks:
             asset = task.result()
@@ -143,6 +142,8 @@ class Mender:
         case.truth = with_assets(case.truth, new, now=utc_now()) if new else case.truth
         if case.others or case.sidecar is None or not say_the_same(case.truth, case.sidecar):
             await self._write_sidecar(case)
+        elif had:
+            await self._shop.store.settle(case.examined.place.folder)
         place, names = case.examined.place, {asset.path for asset in case.truth.assets}
         for slot, asset in had.items():
             former = case.former.get(slot)

@@ -1,4 +1,4 @@
-"""A bounded window of journeys, and a bounded number of workers for what they fetch.
+"""A bounded window of journeys.
 
 `admit` makes the feeder wait while the window is full, so memory stays flat however long the feed is. Journeys are
 joined where the `async with` ends; the first exception of one cancels the others and leaves as itself.
@@ -7,21 +7,18 @@ joined where the `async with` ends; the first exception of one cancels the other
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from .errors import ArchiverError
 
-T = TypeVar("T")
-
 
 class Pool:
-    """At most `window` journeys are under way, and at most `workers` of their jobs run at once, first come first."""
+    """At most `window` journeys are under way."""
 
-    def __init__(self, *, workers: int, window: int) -> None:
+    def __init__(self, window: int) -> None:
         self._window = asyncio.Semaphore(window)
-        self._workers = asyncio.Semaphore(workers)
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Pool:
@@ -47,11 +44,6 @@ class Pool:
                 self._window.release()
 
         self._tasks.create_task(guarded())
-
-    async def work(self, job: Callable[[], Awaitable[T]]) -> T:
-        """The result of a job, run as soon as a worker is free."""
-        async with self._workers:
-            return await job()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -30,6 +30,8 @@ class Quarantine:
         Until it is replaced the file has its name, too; where the file system has no second names, it is moved. So is a
         folder that somebody made there, with all that is in it. Raises `StorageError`.
         """
+        if not os.path.lexists(path):
+            return
         size = disk.size_of(path)
         is_folder = size is None and path.is_dir() and not path.is_symlink()
         is_the_same = size is not None and instead is not None and instead[0] == size and instead[1] == _digest(path)

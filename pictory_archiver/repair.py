@@ -196,7 +196,7 @@ class Repairing:
         if only is None:
             self._tally(await shop.shelf.ask(expected_reading, catalogue, self._quick, EVERYTHING))
         async with (
-            Pool(workers=workers, window=WINDOW_PER_WORKER * workers) as pool,
+            Pool(WINDOW_PER_WORKER * workers) as pool,
             contextlib.aclosing(self._survey.examined()) as examined,
         ):
             async for each in examined:
@@ -204,7 +204,7 @@ class Repairing:
                     if each.is_damage and only is None:
                         self._results.leave(each, UNREADABLE)
                 elif each.is_damaged:
-                    await pool.admit(partial(self._begin, mender, pool, each))
+                    await pool.admit(partial(self._begin, mender, each))
                 else:
                     await mender.know(each)
         await self._ask_for_fresh_links(shop, mender)
@@ -216,10 +216,10 @@ class Repairing:
         found = [await shop.shelf.ask(find_video, shop.shelf.catalogue, name) for name in self._names]
         return frozenset(known.sidecar.id for known in found)
 
-    async def _begin(self, mender: Mender, pool: Pool, examined: Examined) -> None:
+    async def _begin(self, mender: Mender, examined: Examined) -> None:
         name = str(examined.place.sidecar)
         self._begun[name] = examined
-        case = await mender.begin(pool, examined)
+        case = await mender.begin(examined)
         if case is not None:
             self._waiting[case.truth.id] = case
         del self._begun[name]
@@ -251,13 +251,13 @@ class Repairing:
         workers = self._settings.download.workers
         async with (
             connected_api(self._settings, key, shop.retrier) as api,
-            Pool(workers=workers, window=WINDOW_PER_WORKER * workers) as pool,
+            Pool(WINDOW_PER_WORKER * workers) as pool,
         ):
             async for page in walk(api.page, silent):
                 for video in page.videos:
                     case = self._waiting.pop(video.id, None)
                     if case is not None:
-                        await pool.admit(partial(mender.again, pool, case, video))
+                        await pool.admit(partial(mender.again, case, video))
                 if not self._waiting:
                     return
 

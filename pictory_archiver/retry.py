@@ -68,6 +68,17 @@ class Retrier:
                     self._pause(host, error.retry_after or 0.0)
                 raise
 
+        try:
+            return await when_allowed()
+        except WebError as error:
+            failed = [error]
+
+        async def from_the_first_on() -> T:
+            """The attempts as tenacity counts them; it is called in where the first one, made above, has failed."""
+            if failed:
+                raise failed.pop()
+            return await when_allowed()
+
         retrying = AsyncRetrying(
             sleep=self._sleep,
             retry=_Worthwhile(self),
@@ -76,7 +87,7 @@ class Retrier:
             before_sleep=lambda state: self._before_sleep(state, host, what),
             reraise=True,
         )
-        return await retrying(when_allowed)
+        return await retrying(from_the_first_on)
 
     def may_retry(self, error: WebError) -> bool:
         """Whether this error is worth another attempt, and the run's budget still has one."""

@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from . import disk
 from .errors import StorageError, WebError
+from .leftovers import Leftovers
 from .quarantine import Quarantine
 from .settings import KIB, MIB
 from .space import Space
@@ -60,35 +61,31 @@ class ResumePoint(Struct, frozen=True):
     sha256: str
 
 
+class Site(Struct, frozen=True):
+    """What all files on their way into one archive share. Media are written in batches of so many bytes."""
+
+    root: Path
+    threads: Threads
+    folders: disk.Folders
+    leftovers: Leftovers
+    space: Space
+    quarantine: Quarantine
+    batch: int
+
+
 class Staged:
     """A file on its way. Not for use by two tasks at once.
 
     `size` counts the bytes taken so far, `marked` those of them that a later run can go on from.
     """
 
-    def __init__(
-        self,
-        threads: Threads,
-        space: Space,
-        quarantine: Quarantine,
-        root: Path,
-        folder: PurePosixPath,
-        partial_name: str,
-        make_check: Callable[[], Check],
-        *,
-        batch: int,
-    ) -> None:
-        self._threads = threads
-        self._space = space
-        self._quarantine = quarantine
-        self._root = root
+    def __init__(self, site: Site, folder: str, partial_name: str, make_check: Callable[[], Check]) -> None:
+        self._site = site
         self._folder = folder
-        self._path = root / folder / partial_name
-        self._point_path = root / folder / f"{partial_name}.json"
-        self._next_point_path = root / folder / f"{partial_name}.next"
+        self._name = partial_name
+        self._path = Path(site.root, folder, partial_name)
         self._make_check = make_check
         self._sink: _Sink | None = None
-        self._batch_size = batch
         self._batch: list[bytes] = []
         self._batched = 0
         self._flushing: asyncio.Future[_Sink] | None = None
@@ -101,9 +98,13 @@ class Staged:
         Raises `NoRoom` where the disk has no room for any file.
         """
 
+        if not await self._site.leftovers.has(self._folder, self._name):
+            await self.expect(0)
+            return None
+
         def step() -> ResumePoint | None:
-            self._space.ask(0)
-            disk.find(self._root, self._folder / self._path.name)
+            self._site.space.ask(0)
+            disk.find(self._site.root, PurePosixPath(self._folder, self._name))
             point = self._read_point()
             if point is not None:
                 self.marked = point.offset
@@ -115,23 +116,24 @@ class Staged:
             self._remove()
             return None
 
-        point = await self._threads.hop(step)
+        point = await self._site.threads.hop(step)
         self.size = self.marked
         return point
 
     async def expect(self, count: int) -> None:
         """Raises `NoRoom` where so many more bytes have no room. A single batch is seen to when it is written."""
-        if count > self._batch_size and not self._space.surely_has(count):
-            await self._threads.hop(self._space.ask, count)
+        is_seen_to = 0 < count <= self._site.batch
+        if not is_seen_to and not self._site.space.surely_has(count):
+            await self._site.threads.hop(self._site.space.ask, count)
 
     async def write(self, chunk: bytes) -> None:
         """Takes bytes. Raises `StorageError`, or what the structure check found in earlier ones."""
         self._batch.append(chunk)
         self._batched += len(chunk)
         self.size += len(chunk)
-        if self._batched >= self._batch_size:
+        if self._batched >= self._site.batch:
             await self._settle()
-            self._flushing = self._threads.start(self._absorb, self._take_batch())
+            self._flushing = self._site.threads.start(self._absorb, self._take_batch())
 
     async def mark(self, address: str, etag: str, total: int) -> None:
         """Makes every byte taken so far durable, and writes down how a later run can go on. Raises `StorageError`."""
@@ -141,13 +143,15 @@ class Staged:
             sink = self._absorb(self._take_batch())
             sink.sync()
             point = ResumePoint(address=address, etag=etag, total=total, offset=sink.size, sha256=sink.digest)
-            disk.write_file(self._point_path, msgspec.json.encode(point), partial=self._next_point_path)
+            disk.write_file(self._beside(".json"), msgspec.json.encode(point), partial=self._beside(".next"))
             self.marked = sink.size
+            self._site.leftovers.forget(self._folder)
 
-        await self._threads.hop(step)
+        await self._site.threads.hop(step)
 
     async def commit(self, name: Callable[[Check], str], modified: datetime | None) -> Committed:
-        """Puts the file under its final name, durably. `name` is asked for once the check has passed.
+        """Puts the file under its final name: its bytes are durable, its name is with `Store.settle`. `name` is asked
+        for once the check has passed.
 
         Raises what the check found where the file is not whole, and `StorageError`.
         """
@@ -156,14 +160,14 @@ class Staged:
         def step() -> Committed:
             sink = self._absorb(self._take_batch())
             sink.check.finish()
-            committed = sink.commit(self._path.with_name(name(sink.check)), modified, self._quarantine)
+            committed = sink.commit(self._path.with_name(name(sink.check)), modified, self._site.quarantine)
             self._sink = None
             if self.marked:
                 self.marked = 0
                 self._remove()
             return committed
 
-        return await self._threads.hop(step)
+        return await self._site.threads.hop(step)
 
     async def restart(self) -> None:
         """Forgets every byte taken so far, and removes every trace of the file."""
@@ -184,24 +188,27 @@ class Staged:
 
         sink, self._sink = self._sink, None
         if sink is not None:
-            await self._threads.hop(step, sink)
+            await self._site.threads.hop(step, sink)
 
     def _read_point(self) -> ResumePoint | None:
         try:
-            with open(self._point_path, "rb", opener=disk.opener) as file:
+            with open(self._beside(".json"), "rb", opener=disk.opener) as file:
                 return msgspec.json.decode(file.read(MAX_POINT), type=ResumePoint)
         except (OSError, ValueError, RecursionError):
             return None
 
+    def _beside(self, suffix: str) -> Path:
+        return Path(f"{self._path}{suffix}")
+
     def _remove(self) -> None:
-        for path in (self._point_path, self._next_point_path, self._path):
+        for path in (self._beside(".json"), self._beside(".next"), self._path):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _absorb(self, batch: list[bytes]) -> _Sink:
-        self._space.take(sum(map(len, batch)))
+        self._site.space.take(sum(map(len, batch)))
         if self._sink is None:
-            disk.make_folder(self._root, self._folder)
+            self._site.folders.make(self._folder)
             self._sink = _Sink(self._path, self._make_check())
         self._sink.absorb(batch)
         return self._sink
@@ -286,7 +293,7 @@ class _Sink:
             disk.set_time(self._path, modified)
             quarantine.keep(final, instead=(self.size, self.digest))
             with disk.storage_errors(final):
-                disk.put_in_place(self._path, final)
+                disk.rename(self._path, final)
         except StorageError:
             self.discard()
             raise

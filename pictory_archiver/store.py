@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 import aiofiles
 
 from . import disk
+from .leftovers import Leftovers
 from .quarantine import Quarantine
 from .settings import MIB
 from .space import Space
-from .staging import BATCH, Check, Committed, Staged, clone
+from .staging import BATCH, Check, Committed, Site, Staged, clone
 from .threads import Threads
 
 THREADS = 16
@@ -29,40 +30,43 @@ class Store:
     def __init__(self, root: Path, *, batch: int = BATCH, reserve: int = 0) -> None:
         self.root = root
         self.quarantine = Quarantine(root, datetime.now(UTC))
-        self._space = Space(root, reserve)
-        self._batch = batch
         self._threads = Threads(THREADS, "disk")
+        self._space = Space(root, reserve)
+        self._folders = disk.Folders(root)
+        leftovers = Leftovers(self._threads, root)
+        self._site = Site(root, self._threads, self._folders, leftovers, self._space, self.quarantine, batch)
 
     def close(self) -> None:
         """Lets go of the threads."""
         self._threads.close()
 
-    def stage(self, folder: PurePosixPath, partial_name: str, make_check: Callable[[], Check]) -> Staged:
-        """A new file on its way into a folder. Touches nothing yet."""
-        return Staged(
-            self._threads,
-            self._space,
-            self.quarantine,
-            self.root,
-            folder,
-            partial_name,
-            make_check,
-            batch=self._batch,
-        )
+    def stage(self, folder: str, partial_name: str, make_check: Callable[[], Check]) -> Staged:
+        """A new file on its way into a folder (a POSIX path). Touches nothing yet."""
+        return Staged(self._site, folder, partial_name, make_check)
 
-    async def write(self, path: PurePosixPath, data: bytes, *, keep: bool = False) -> None:
+    async def write(self, path: PurePosixPath, data: bytes, *, keep: bool = False, after_files: bool = False) -> None:
         """Writes a small file whole, atomically and durably; `keep`: what it replaces goes to quarantine.
 
-        Raises `StorageError`.
+        `after_files`: first the names of the files beside it are made durable. Raises `StorageError`.
         """
 
         def step() -> None:
-            final = disk.make_folder(self.root, path.parent) / path.name
+            final = self._folders.make(_folder_of(path)) / path.name
+            if after_files:
+                self._settle(final.parent)
             if keep:
                 self.quarantine.keep(final, instead=(len(data), hashlib.sha256(data).hexdigest()))
             disk.write_file(final, data)
 
         await self._threads.hop(step)
+
+    async def settle(self, folder: str) -> None:
+        """Makes the names of the files in a folder (a POSIX path) durable. Raises `StorageError`."""
+        await self._threads.hop(lambda: self._settle(self._folders.make(folder)))
+
+    def _settle(self, folder: Path) -> None:
+        with disk.storage_errors(folder):
+            disk.sync_folder(folder)
 
     async def put_aside(self, path: PurePosixPath, *, instead: tuple[int, str] | None = None) -> None:
         """Moves a file into quarantine, if there is one; one that is what is there `instead` (size, SHA-256) is only
@@ -104,8 +108,12 @@ class Store:
         """
 
         def step() -> Committed | None:
-            folder = disk.make_folder(self.root, target.parent)
+            folder = self._folders.make(_folder_of(target))
             held = disk.find(self.root, source)
             return clone(held, folder / target.name, self._space, self.quarantine, sha256=sha256, modified=modified)
 
         return await self._threads.hop(step)
+
+
+def _folder_of(path: PurePosixPath) -> str:
+    return str(path).rpartition("/")[0]

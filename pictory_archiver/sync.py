@@ -181,7 +181,7 @@ class _Run:
             await self._shop.shelf.ask(catalogue.note, [], self._number, self._course.resume_point())
 
     def _pool(self) -> Pool:
-        return Pool(workers=self._workers, window=WINDOW_PER_WORKER * self._workers)
+        return Pool(WINDOW_PER_WORKER * self._workers)
 
     # The listing, and what it feeds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
@@ -32,13 +33,12 @@ class Threads:
 
 async def outlive(future: asyncio.Future[T]) -> T:
     """The future's result. Cancellation is passed on only once the future is done, however often it comes."""
-    cancelled: asyncio.CancelledError | None = None
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError as error:
+        cancelled = error
     while not future.done():
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None:
-        return future.result()
     future.exception()  # looked at, or asyncio would report it as never retrieved
     raise cancelled

@@ -33,8 +33,9 @@ from .threads import Threads
 RELEASE = f"pictory-archiver {__version__}"
 MAX_REDIRECTS = 5
 ALL_BUFFERS = 32 * MIB
-BUFFERS_PER_WORKER = 4
-"""A batch that fills while another is written, and twice the limit of aiohttp's buffer, where it stops reading."""
+BUFFERS_PER_WORKER = 5
+"""A batch that fills while another is written, twice the limit of aiohttp's buffer, where it stops reading, and the
+last batch of a file that is being finished."""
 
 
 def utc_now() -> datetime.datetime:
@@ -72,7 +73,7 @@ class Workshop(msgspec.Struct, frozen=True):
         """
         data = render(sidecar)
         keep = known.sidecar_bytes is None or known.sidecar.revision != sidecar.revision
-        await self.store.write(known.place.sidecar, data, keep=keep)
+        await self.store.write(known.place.sidecar, data, keep=keep, after_files=True)
         await self.shelf.add(known.written(sidecar, data))
 
 

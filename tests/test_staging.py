@@ -22,7 +22,7 @@ from pictory_archiver.space import Space
 from pictory_archiver.staging import BATCH, Check, Committed, ResumePoint, Staged, clone
 from pictory_archiver.store import Store
 
-FOLDER = PurePosixPath("2026/04/09")
+FOLDER = "2026/04/09"
 PARTIAL = "a.mp4.partial"
 MOMENT = datetime(2026, 4, 9, 18, 51, 47, tzinfo=UTC)
 DATA = os.urandom(3 * BATCH + 1000)
@@ -267,7 +267,7 @@ async def test_what_cannot_be_trusted_is_removed(store: Store, damage: str) -> N
 async def test_a_link_in_the_way_is_replaced_and_its_target_left_alone(store: Store, tmp_path: Path, name: str) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"mine")
-    disk.make_folder(store.root, FOLDER)
+    disk.make_folder(store.root, PurePosixPath(FOLDER))
     (store.root / FOLDER / name).symlink_to(target)
     staged = stage(store)
     await staged.reopen()
@@ -285,7 +285,7 @@ async def test_a_link_in_the_way_is_replaced_and_its_target_left_alone(store: St
 async def test_a_link_as_a_folder_is_refused(store: Store, tmp_path: Path, level: int) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    link = store.root.joinpath(*FOLDER.parts[: level + 1])
+    link = store.root.joinpath(*FOLDER.split("/")[: level + 1])
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(elsewhere)
     staged = stage(store)
@@ -402,7 +402,8 @@ async def test_a_clone_is_the_same_and_hashed_again(store: Store) -> None:
     staged = stage(store)
     await feed(staged, DATA)
     original = await staged.commit(named, None)
-    copied = await store.clone(FOLDER / "a.mp4", FOLDER / "sub" / "b.mp4", sha256=original.sha256, modified=MOMENT)
+    source, target = PurePosixPath(FOLDER, "a.mp4"), PurePosixPath(FOLDER, "sub/b.mp4")
+    copied = await store.clone(source, target, sha256=original.sha256, modified=MOMENT)
     assert copied == Committed(store.root / FOLDER / "sub" / "b.mp4", original.bytes, original.sha256)
     assert copied.path.read_bytes() == DATA
     assert copied.path.stat().st_mtime == MOMENT.timestamp()
