@@ -63,6 +63,7 @@ class _Transfer(Struct):
 
     job: Job
     staged: Staged
+    host: str
     version: _Version | None = None
     reopened: bool = False
 
@@ -101,11 +102,11 @@ class Downloader:
         slot = job.source.slot
         partial = layout.partial_name(job.place.stem, slot, revision=job.revision)
         staged = self._store.stage(job.place.folder, partial, lambda: _check_for(slot))
-        transfer = _Transfer(job, staged)
         try:
+            transfer = _Transfer(job, staged, _host(job.source.url))
             asset = await self._retrier.run(
                 lambda: self._attempt(transfer),
-                host=_host(job.source.url),
+                host=transfer.host,
                 what=f"{slot} of {printable(job.video_id, 60)}",
             )
         except WebError as error:
@@ -128,6 +129,7 @@ class Downloader:
             await staged.restart()
         try:
             async with self._receiving:
+                await self._retrier.wait_for(transfer.host)
                 async with self._pace.file(), self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
                     await self._receive(transfer, answer)
                 await self._finishing.acquire()

@@ -60,7 +60,7 @@ class Retrier:
         self._requests += 1
 
         async def when_allowed() -> T:
-            await self._wait_for(host)
+            await self.wait_for(host)
             try:
                 return await attempt()
             except WebError as error:
@@ -89,6 +89,12 @@ class Retrier:
         )
         return await retrying(from_the_first_on)
 
+    async def wait_for(self, host: str) -> None:
+        """Waits until the host may be asked. Attempts are begun behind it; one that waits for its turn after that asks
+        once more, for the host may have been paused meanwhile."""
+        while (left := self._paused_until.get(host, 0.0) - self._clock()) > 0:
+            await self._sleep(left)
+
     def may_retry(self, error: WebError) -> bool:
         """Whether this error is worth another attempt, and the run's budget still has one."""
         if not error.retryable or self._asks_too_much(error):
@@ -109,10 +115,6 @@ class Retrier:
 
     def _pause(self, host: str, seconds: float) -> None:
         self._paused_until[host] = max(self._paused_until.get(host, 0.0), self._clock() + seconds)
-
-    async def _wait_for(self, host: str) -> None:
-        while (left := self._paused_until.get(host, 0.0) - self._clock()) > 0:
-            await self._sleep(left)
 
 
 def _error_of(state: RetryCallState) -> WebError:
