@@ -122,14 +122,10 @@ class Downloader:
 
     async def _attempt(self, transfer: _Transfer) -> Asset:
         staged = transfer.staged
-        if not transfer.reopened:
-            transfer.reopened = True
-            await self._take_up(transfer)
-        if staged.size and transfer.version is None:
-            await staged.restart()
         try:
             async with self._receiving:
                 await self._retrier.wait_for(transfer.host)
+                await self._take_up(transfer)
                 async with self._pace.file(), self._web.get(transfer.job.source.url, _conditions(transfer)) as answer:
                     await self._receive(transfer, answer)
                 await self._finishing.acquire()
@@ -146,9 +142,15 @@ class Downloader:
             raise
 
     async def _take_up(self, transfer: _Transfer) -> None:
-        point = await transfer.staged.reopen()
-        if point and point.address == transfer.job.source.address and _STRONG_ETAG.fullmatch(point.etag):
-            transfer.version = _Version(point.etag, point.total)
+        """Goes on from what an earlier run left, or an earlier attempt; from nothing where it cannot be told from what."""
+        staged = transfer.staged
+        if not transfer.reopened:
+            transfer.reopened = True
+            point = await staged.reopen()
+            if point and point.address == transfer.job.source.address and _STRONG_ETAG.fullmatch(point.etag):
+                transfer.version = _Version(point.etag, point.total)
+        if staged.size and transfer.version is None:
+            await staged.restart()
 
     async def _receive(self, transfer: _Transfer, answer: Answer) -> None:
         """Takes the whole body. Raises `WebError`s; what was taken before an `Unreachable` is good."""
