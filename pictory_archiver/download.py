@@ -142,7 +142,7 @@ class Downloader:
             raise
 
     async def _take_up(self, transfer: _Transfer) -> None:
-        """Goes on from what an earlier run left, or an earlier attempt; from nothing where it cannot be told from what."""
+        """Goes on from what an earlier run or attempt left; from nothing where it cannot be told from what."""
         staged = transfer.staged
         if not transfer.reopened:
             transfer.reopened = True
