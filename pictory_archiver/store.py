@@ -17,7 +17,8 @@ from .space import Space
 from .staging import BATCH, Check, Committed, Site, Staged, clone
 from .threads import Threads
 
-THREADS = 16
+THREADS = 6
+"""More of them would only stand in the way of the event loop: each waits for it, and it for each, at every call."""
 
 
 class Store:
