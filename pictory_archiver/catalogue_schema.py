@@ -5,6 +5,24 @@ A step that was ever released is not touched again. The views are for people and
 
 from __future__ import annotations
 
+_STANDING = (
+    "CASE WHEN {0}absent IS NOT NULL THEN CASE WHEN {0}gone_upstream IS NULL THEN 'absent' ELSE 'gone' END "
+    "WHEN {0}confirmed IS NULL OR {0}gone_upstream IS NOT NULL THEN 'new' ELSE 'listed' END"
+)
+"""How a video stands to the account's listings, as far as sound ones tell."""
+
+COUNTED_FILES = "SELECT kind, status, count(*), coalesce(sum(bytes), 0) FROM assets GROUP BY kind, status"
+COUNTED_VIDEOS = f"SELECT {_STANDING.format('')}, count(*), sum(complete) FROM videos GROUP BY 1"
+
+_COUNT_FILE = """INSERT INTO file_totals VALUES (NEW.kind, NEW.status, 1, coalesce(NEW.bytes, 0))
+        ON CONFLICT (kind, status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes"""
+_DISCOUNT_FILE = """UPDATE file_totals SET files = files - 1, bytes = bytes - coalesce(OLD.bytes, 0)
+        WHERE kind = OLD.kind AND status = OLD.status"""
+_COUNT_VIDEO = f"""INSERT INTO video_totals VALUES ({_STANDING.format("NEW.")}, 1, NEW.complete)
+        ON CONFLICT (standing) DO UPDATE SET videos = videos + 1, complete = complete + excluded.complete"""
+_DISCOUNT_VIDEO = f"""UPDATE video_totals SET videos = videos - 1, complete = complete - OLD.complete
+        WHERE standing = {_STANDING.format("OLD.")}"""
+
 _FIRST = """
 CREATE TABLE videos (
     id TEXT PRIMARY KEY,
@@ -134,5 +152,46 @@ _FIXITY = """
 ALTER TABLE videos ADD COLUMN sidecar_sha256 TEXT;
 """
 
-STEPS = (_FIRST, _INCREMENTAL, _FIXITY)
+_TOTALS = f"""
+-- the files in each state, and their bytes: kept by triggers, so that nobody has to count
+CREATE TABLE file_totals (
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (kind, status)
+) WITHOUT ROWID;
+INSERT INTO file_totals {COUNTED_FILES};
+CREATE TRIGGER file_added AFTER INSERT ON assets BEGIN
+    {_COUNT_FILE};
+END;
+CREATE TRIGGER file_removed AFTER DELETE ON assets BEGIN
+    {_DISCOUNT_FILE};
+END;
+CREATE TRIGGER file_changed AFTER UPDATE OF kind, status, bytes ON assets BEGIN
+    {_DISCOUNT_FILE};
+    {_COUNT_FILE};
+END;
+-- the videos of each standing (new, listed, absent, gone), and how many of them are complete
+CREATE TABLE video_totals (
+    standing TEXT PRIMARY KEY,
+    videos INTEGER NOT NULL,
+    complete INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO video_totals {COUNTED_VIDEOS};
+CREATE TRIGGER video_added AFTER INSERT ON videos BEGIN
+    {_COUNT_VIDEO};
+END;
+CREATE TRIGGER video_removed AFTER DELETE ON videos BEGIN
+    {_DISCOUNT_VIDEO};
+END;
+CREATE TRIGGER video_changed AFTER UPDATE OF complete, confirmed, absent, gone_upstream ON videos
+    WHEN (OLD.complete, {_STANDING.format("OLD.")}) IS NOT (NEW.complete, {_STANDING.format("NEW.")})
+BEGIN
+    {_DISCOUNT_VIDEO};
+    {_COUNT_VIDEO};
+END;
+"""
+
+STEPS = (_FIRST, _INCREMENTAL, _FIXITY, _TOTALS)
 VERSION = len(STEPS)
