@@ -291,7 +291,7 @@ class Catalogue:
         """Videos that two full listings lacked, the last one that of this run, and that are not marked as gone yet."""
         with self._database.errors():
             return list(
-                self._read("WHERE absent < ? AND gone_upstream IS NULL ORDER BY id LIMIT ?", (run, limit)).values()
+                self._read("WHERE absent < ? AND gone_upstream IS NULL ORDER BY +id LIMIT ?", (run, limit)).values()
             )
 
     def ids_due_by_listing(self, kinds: Iterable[Kind], now: str, *, keep_deleted: bool, limit: int) -> list[str]:

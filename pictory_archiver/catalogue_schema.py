@@ -22,6 +22,8 @@ _COUNT_VIDEO = f"""INSERT INTO video_totals VALUES ({_STANDING.format("NEW.")}, 
         ON CONFLICT (standing) DO UPDATE SET videos = videos + 1, complete = complete + excluded.complete"""
 _DISCOUNT_VIDEO = f"""UPDATE video_totals SET videos = videos - 1, complete = complete - OLD.complete
         WHERE standing = {_STANDING.format("OLD.")}"""
+_ANOTHER_STATE = "UPDATE content_state SET state = random()"
+# Not a count: a catalogue that comes from a backup could come to the same one by other changes.
 
 _FIRST = """
 CREATE TABLE videos (
@@ -181,15 +183,26 @@ CREATE TABLE video_totals (
 INSERT INTO video_totals {COUNTED_VIDEOS};
 CREATE TRIGGER video_added AFTER INSERT ON videos BEGIN
     {_COUNT_VIDEO};
+    {_ANOTHER_STATE};
 END;
 CREATE TRIGGER video_removed AFTER DELETE ON videos BEGIN
     {_DISCOUNT_VIDEO};
+    {_ANOTHER_STATE};
 END;
 CREATE TRIGGER video_changed AFTER UPDATE OF complete, confirmed, absent, gone_upstream ON videos
     WHEN (OLD.complete, {_STANDING.format("OLD.")}) IS NOT (NEW.complete, {_STANDING.format("NEW.")})
 BEGIN
     {_DISCOUNT_VIDEO};
     {_COUNT_VIDEO};
+END;
+-- another number whenever anything may have changed that a sidecar says, or where one lies
+CREATE TABLE content_state (one INTEGER PRIMARY KEY CHECK (one = 1), state INTEGER NOT NULL);
+INSERT INTO content_state VALUES (1, random());
+CREATE TRIGGER content_changed AFTER UPDATE OF folder, stem, created, sidecar_sha256 ON videos
+    WHEN NEW.sidecar_sha256 IS NULL OR (OLD.folder, OLD.stem, OLD.created, OLD.sidecar_sha256)
+        IS NOT (NEW.folder, NEW.stem, NEW.created, NEW.sidecar_sha256)
+BEGIN
+    {_ANOTHER_STATE};
 END;
 """
 

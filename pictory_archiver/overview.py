@@ -68,9 +68,19 @@ class Overview:
         with self._database.errors():
             rows = self._database.execute("SELECT id, created, folder, stem, sidecar_sha256 FROM videos")
             return [
-                Stamp(text(row[0]), text_or_none(row[1]) or "", place_of(row[2], row[3]), text_or_none(row[4]) or "")
+                Stamp(
+                    text(row[0]), row[1] if moment(row[1]) else "", place_of(row[2], row[3]), text_or_none(row[4]) or ""
+                )
                 for row in rows
             ]
+
+    def state(self) -> int:
+        """A number that is another one after any change of the stamps, and of all that sidecars say."""
+        with self._database.errors():
+            row = self._database.execute("SELECT state FROM content_state").fetchone()
+            if row is None or not isinstance(row[0], int):
+                raise ValueError("it has no state")
+            return row[0]
 
     def links(self) -> list[File]:
         """Every input that is linked to a file of another video, or that would tell which video was continued."""

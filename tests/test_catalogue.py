@@ -286,6 +286,33 @@ def test_the_totals_are_what_a_count_comes_to() -> None:
     run_state_machine_as_test(Counted, settings=settings(deadline=None, max_examples=30, stateful_step_count=12))
 
 
+@settings(deadline=None, max_examples=25)
+@given(records.knowns(), records.knowns(), st.data())
+def test_the_state_is_another_one_whenever_what_sidecars_say_is(one: Known, other: Known, data: st.DataObject) -> None:
+    first, second = (each.written(each.sidecar, render(each.sidecar)) for each in (one, other))
+    second = msgspec.structs.replace(second, sidecar=msgspec.structs.replace(second.sidecar, id=one.sidecar.id))
+    unwritten = msgspec.structs.replace(first, sidecar_sha256=None)
+    with closing(Catalogue.in_memory()) as catalogue:
+        states = [catalogue.overview.state()]
+
+        def note_state(*, is_new: bool) -> None:
+            states.append(catalogue.overview.state())
+            assert (states[-1] not in states[:-1]) if is_new else (states[-1] == states[-2])
+
+        catalogue.record([first])
+        note_state(is_new=True)
+        catalogue.record([msgspec.structs.replace(first, tries={}, listed_run=7, confirmed=None, absent=3)])
+        catalogue.note([first.sidecar.id], 9, None)
+        catalogue.confirm(9, first_run=9, is_full=True)
+        note_state(is_new=False)
+        for each in data.draw(st.permutations([first, second, unwritten])):
+            stamps = catalogue.overview.stamps()
+            catalogue.record([each])
+            note_state(is_new=each is unwritten or stamps != catalogue.overview.stamps())
+        catalogue._database.execute("DELETE FROM videos")
+        note_state(is_new=True)
+
+
 def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> None:
     log = catalogue.logbook
     numbers = [log.begin_run(f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3, 4, 5)]
