@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .catalogue_prompts import Prompts
 from .catalogue_rows import (
     ASSET_COLUMNS,
     OUTLINE_COLUMNS,
@@ -27,12 +28,14 @@ from .catalogue_rows import (
     outline_of,
     problem_of,
     text,
+    time_column,
     tries_of,
     video_row,
 )
 from .catalogue_schema import STEPS
 from .catalogue_totals import Totals
 from .database import DamagedCatalogue, Database
+from .item_facts import text_of
 from .logbook import Logbook, Unfinished
 from .models import INPUTS, OUTPUTS, Asset, Kind, Place, Slot, Status
 from .overview import Overview
@@ -60,13 +63,15 @@ _RECORD_FILE = f"INSERT INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_mark
 
 
 class Catalogue:
-    """One open catalogue: its videos and their files. `logbook` remembers the runs, `overview` is for looking."""
+    """One open catalogue: its videos and their files. `logbook` remembers the runs, `overview` and `prompts` are for
+    looking."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._totals = Totals(database)
         self.logbook = Logbook(database)
         self.overview = Overview(database)
+        self.prompts = Prompts(database)
 
     @classmethod
     def open(cls, path: Path) -> Catalogue:
@@ -74,7 +79,13 @@ class Catalogue:
 
         Raises `DamagedCatalogue`, `ConfigError` for one of a newer release, `StorageError`.
         """
-        return cls(Database.open(path, STEPS))
+        catalogue = cls(Database.open(path, STEPS))
+        try:
+            catalogue.prompts.fill()
+        except BaseException:
+            catalogue.close()
+            raise
+        return catalogue
 
     @classmethod
     def open_read_only(cls, path: Path) -> Catalogue:
@@ -97,6 +108,7 @@ class Catalogue:
         """Raises `DamagedCatalogue` where the file is not sound. Reads all of it."""
         self._database.check()
         self._totals.check()
+        self.prompts.check()
 
     def close(self) -> None:
         """Closes the file."""
@@ -167,6 +179,10 @@ class Catalogue:
     def record(self, videos: Iterable[Known]) -> None:
         """Writes what is known of these videos, in one transaction."""
         rows = {known.sidecar.id: known for known in videos}
+        prompts = [
+            (known.sidecar.id, time_column(known.created), text_of(known.sidecar.video, "prompt"))
+            for known in rows.values()
+        ]
         files = {
             (video_id, asset.slot): (video_id, *asset_row(known, asset))
             for video_id, known in rows.items()
@@ -176,6 +192,7 @@ class Catalogue:
             self._database.executemany(_RECORD_VIDEO, [video_row(known) for known in rows.values()])
             self._database.executemany("DELETE FROM assets WHERE video_id = ?", [(video_id,) for video_id in rows])
             self._database.executemany(_RECORD_FILE, list(files.values()))
+            self.prompts.record(prompts)
 
     def knows_any_of(self, ids: Sequence[str]) -> bool:
         """Whether at least one of these videos is known."""

@@ -204,6 +204,22 @@ CREATE TRIGGER content_changed AFTER UPDATE OF folder, stem, created, sidecar_sh
 BEGIN
     {_ANOTHER_STATE};
 END;
+-- prompt and id of each video, folded, to be searched; a number is never given to another text
+CREATE TABLE prompts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    video_id TEXT NOT NULL UNIQUE,
+    created TEXT,
+    folded TEXT NOT NULL
+);
+CREATE TRIGGER prompt_removed AFTER DELETE ON videos BEGIN
+    DELETE FROM prompts WHERE video_id = OLD.id;
+END;
+CREATE TABLE prompts_state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    filled INTEGER NOT NULL,             -- 1: all videos are among them
+    indexed INTEGER NOT NULL             -- up to this number they are in the index, which is made where SQLite has one
+);
+INSERT INTO prompts_state SELECT 1, count(*) = 0, 0 FROM videos;
 """
 
 STEPS = (_FIRST, _INCREMENTAL, _FIXITY, _TOTALS)

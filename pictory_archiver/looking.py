@@ -67,7 +67,12 @@ class Gallery:
 
     def _created(self, wanted: Filter) -> dict[str, datetime | None]:
         """When each of the videos was made that are meant, by id."""
-        return {each.id: each.created for each in self.catalogue.overview.glances() if wanted.admits(each)}
+        overview, words = self.catalogue.overview, wanted.query.words
+        found = self.catalogue.prompts.search(words) if words else None
+        if found is not None and wanted == Filter(query=wanted.query):
+            return found
+        glances = overview.glances() if found is None else overview.glances_of(list(found))
+        return {each.id: each.created for each in glances if wanted.admits(each)}
 
     def entries(self, ids: Sequence[str]) -> Iterator[Entry]:
         """The videos of these ids, in their order. One that is gone from the catalogue by now is left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ from .filters import Glance
 from .item_facts import seconds_of, text_of
 from .models import Kind
 
+BATCH_OF_IDS = 500
+
 _item_decoder = msgspec.json.Decoder(dict[str, Any])
 _history_decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -28,14 +30,30 @@ class Overview:
 
     def glances(self) -> Iterator[Glance]:
         """Every video, in no order."""
+        return self._glances("", ())
+
+    def glances_of(self, ids: Sequence[str]) -> Iterator[Glance]:
+        """The videos of these ids, in no order."""
+        for start in range(0, len(ids), BATCH_OF_IDS):
+            batch = ids[start : start + BATCH_OF_IDS]
+            marks = ",".join("?" * len(batch))
+            yield from self._glances(f"IN ({marks})", batch)
+
+    def _glances(self, chosen: str, ids: Sequence[str]) -> Iterator[Glance]:
         with self._database.errors():
             waiting = {
                 row[0]
                 for row in self._database.execute(
-                    "SELECT video_id FROM assets WHERE kind = 'video' AND status = 'pending' AND url IS NULL"
+                    "SELECT video_id FROM assets WHERE status NOT IN ('stored', 'linked') AND status = 'pending' "
+                    f"AND kind = 'video' AND url IS NULL AND video_id {chosen or 'IS NOT NULL'}",
+                    ids,
                 )
             }
-            rows = self._database.execute("SELECT id, created, item, complete, gone_upstream IS NOT NULL FROM videos")
+            rows = self._database.execute(
+                "SELECT id, created, item, complete, gone_upstream IS NOT NULL FROM videos "
+                f"WHERE id {chosen or 'IS NOT NULL'}",
+                ids,
+            )
             for row in rows:
                 item = _item_decoder.decode(text(row[2]))
                 video_id = text(row[0])
