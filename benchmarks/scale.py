@@ -47,7 +47,14 @@ PAGE = 100
 
 FILE_BYTES = 1000
 DIGEST = "0" * 64
-QUERIES = ("20250301", "lighthouse aerial snow", 'puppy "wide shot" 202503', "li 20250301", "nothing of the kind", "l")
+QUERIES = (
+    "20250301",
+    "li 20250301",
+    'puppy "wide shot" 202503',
+    "lighthouse lisbon",
+    "lighthouse",
+    "nothing of the kind",
+)
 ROW = "{:<52} {:>9} {:>9} {:>9}"
 
 
@@ -69,7 +76,7 @@ def scale(videos: int, folder: Path, archive: Path) -> Iterator[str]:
             ["--help"],
             ["status", archive],
             ["list", archive, "--limit", "20"],
-            ["search", archive, "20250301"],
+            ["search", archive, "lighthouse lisbon", "--limit", "20"],
         ):
             command = [*PROGRAM, *map(str, words)]
             title = " ".join(str(word) for word in words if word is not archive)
