@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .catalogue_prompts import Prompts
 from .catalogue_rows import (
     ASSET_COLUMNS,
     OUTLINE_COLUMNS,
@@ -27,11 +28,14 @@ from .catalogue_rows import (
     outline_of,
     problem_of,
     text,
+    time_column,
     tries_of,
     video_row,
 )
 from .catalogue_schema import STEPS
+from .catalogue_totals import Totals
 from .database import DamagedCatalogue, Database
+from .item_facts import text_of
 from .logbook import Logbook, Unfinished
 from .models import INPUTS, OUTPUTS, Asset, Kind, Place, Slot, Status
 from .overview import Overview
@@ -42,16 +46,32 @@ __all__ = ["Catalogue", "DamagedCatalogue", "Known", "Outline", "Problem", "name
 
 BATCH_OF_IDS = 500
 
-_TRIED_AGAIN = ",".join(f"'{status}'" for status in (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED))
+_TRIED_AGAIN = (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED, Status.SKIPPED)
+_PROBLEMS = (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED, Status.REJECTED)
+
+
+def _marks(columns: str) -> str:
+    return ",".join("?" * len(columns.split(",")))
+
+
+# Not "OR REPLACE": that would remove rows without the triggers that count them.
+_RECORD_VIDEO = (
+    f"INSERT INTO videos ({VIDEO_COLUMNS}) VALUES ({_marks(VIDEO_COLUMNS)}) ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in VIDEO_COLUMNS.split(", ")[1:])
+)
+_RECORD_FILE = f"INSERT INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})"
 
 
 class Catalogue:
-    """One open catalogue: its videos and their files. `logbook` remembers the runs, `overview` is for looking."""
+    """One open catalogue: its videos and their files. `logbook` remembers the runs, `overview` and `prompts` are for
+    looking."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._totals = Totals(database)
         self.logbook = Logbook(database)
         self.overview = Overview(database)
+        self.prompts = Prompts(database)
 
     @classmethod
     def open(cls, path: Path) -> Catalogue:
@@ -59,7 +79,13 @@ class Catalogue:
 
         Raises `DamagedCatalogue`, `ConfigError` for one of a newer release, `StorageError`.
         """
-        return cls(Database.open(path, STEPS))
+        catalogue = cls(Database.open(path, STEPS))
+        try:
+            catalogue.prompts.fill()
+        except BaseException:
+            catalogue.close()
+            raise
+        return catalogue
 
     @classmethod
     def open_read_only(cls, path: Path) -> Catalogue:
@@ -81,7 +107,8 @@ class Catalogue:
     def check(self) -> None:
         """Raises `DamagedCatalogue` where the file is not sound. Reads all of it."""
         self._database.check()
-        self.count_videos()
+        self._totals.check()
+        self.prompts.check()
 
     def close(self) -> None:
         """Closes the file."""
@@ -152,20 +179,20 @@ class Catalogue:
     def record(self, videos: Iterable[Known]) -> None:
         """Writes what is known of these videos, in one transaction."""
         rows = {known.sidecar.id: known for known in videos}
+        prompts = [
+            (known.sidecar.id, time_column(known.created), text_of(known.sidecar.video, "prompt"))
+            for known in rows.values()
+        ]
+        files = {
+            (video_id, asset.slot): (video_id, *asset_row(known, asset))
+            for video_id, known in rows.items()
+            for asset in known.sidecar.assets
+        }
         with self._database.transaction():
-            self._database.executemany(
-                f"INSERT OR REPLACE INTO videos ({VIDEO_COLUMNS}) VALUES ({_marks(VIDEO_COLUMNS)})",
-                [video_row(known) for known in rows.values()],
-            )
+            self._database.executemany(_RECORD_VIDEO, [video_row(known) for known in rows.values()])
             self._database.executemany("DELETE FROM assets WHERE video_id = ?", [(video_id,) for video_id in rows])
-            self._database.executemany(
-                f"INSERT OR REPLACE INTO assets (video_id, {ASSET_COLUMNS}) VALUES (?,{_marks(ASSET_COLUMNS)})",
-                [
-                    (video_id, *asset_row(known, asset))
-                    for video_id, known in rows.items()
-                    for asset in known.sidecar.assets
-                ],
-            )
+            self._database.executemany(_RECORD_FILE, list(files.values()))
+            self.prompts.record(prompts)
 
     def knows_any_of(self, ids: Sequence[str]) -> bool:
         """Whether at least one of these videos is known."""
@@ -231,11 +258,25 @@ class Catalogue:
 
     def count_videos(self, *, since_run: int = 0) -> tuple[int, int]:
         """How many videos were noted by this run or a later one, and how many of them are complete."""
-        return self._count("listed_run >= ?", since_run)
+        if not since_run:
+            return self._totals.videos("new", "listed", "absent", "gone")
+        with self._database.errors():
+            row = self._database.execute(
+                "SELECT count(*), coalesce(sum(complete), 0) FROM videos WHERE listed_run >= ?", (since_run,)
+            ).fetchone()
+            return number(row[0]), number(row[1])
 
     def count_listed(self) -> tuple[int, int]:
         """How many videos the account lists, as far as sound listings tell, and how many of them are complete."""
-        return self._count("confirmed IS NOT NULL AND absent IS NULL AND gone_upstream IS NULL")
+        return self._totals.videos("listed")
+
+    def count_unlisted(self) -> tuple[int, int]:
+        """How many videos the last full listing lacked, and how many are gone upstream for good."""
+        return self._totals.videos("absent")[0], self._totals.videos("gone")[0]
+
+    def count_assets(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """The number of files, and their bytes, by kind and status."""
+        return self._totals.files()
 
     def count_lacking(self, first_run: int) -> tuple[int, int]:
         """How many videos were listed before the listing that this run began, and how many of them it lacks."""
@@ -244,22 +285,6 @@ class Catalogue:
                 "SELECT count(*), coalesce(sum(listed_run < ?1), 0) FROM videos "
                 "WHERE absent IS NULL AND gone_upstream IS NULL AND (confirmed IS NOT NULL OR listed_run < ?1)",
                 (first_run,),
-            ).fetchone()
-            return number(row[0]), number(row[1])
-
-    def count_unlisted(self) -> tuple[int, int]:
-        """How many videos the last full listing lacked, and how many are gone upstream for good."""
-        with self._database.errors():
-            row = self._database.execute(
-                "SELECT coalesce(sum(gone_upstream IS NULL), 0), coalesce(sum(gone_upstream IS NOT NULL), 0) "
-                "FROM videos WHERE absent IS NOT NULL"
-            ).fetchone()
-            return number(row[0]), number(row[1])
-
-    def _count(self, condition: str, *arguments: object) -> tuple[int, int]:
-        with self._database.errors():
-            row = self._database.execute(
-                f"SELECT count(*), coalesce(sum(complete), 0) FROM videos WHERE {condition}", arguments
             ).fetchone()
             return number(row[0]), number(row[1])
 
@@ -283,7 +308,7 @@ class Catalogue:
         """Videos that two full listings lacked, the last one that of this run, and that are not marked as gone yet."""
         with self._database.errors():
             return list(
-                self._read("WHERE absent < ? AND gone_upstream IS NULL ORDER BY id LIMIT ?", (run, limit)).values()
+                self._read("WHERE absent < ? AND gone_upstream IS NULL ORDER BY +id LIMIT ?", (run, limit)).values()
             )
 
     def ids_due_by_listing(self, kinds: Iterable[Kind], now: str, *, keep_deleted: bool, limit: int) -> list[str]:
@@ -328,21 +353,12 @@ class Catalogue:
                 ).values()
             )
 
-    def count_assets(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """The number of files, and their bytes, by kind and status."""
-        with self._database.errors():
-            rows = self._database.execute(
-                "SELECT kind, status, count(*), coalesce(sum(bytes), 0) FROM assets GROUP BY kind, status"
-            )
-            return {(Kind(row[0]), Status(row[1])): (number(row[2]), number(row[3])) for row in rows}
-
     def problems(self, kinds: Iterable[Kind], *, since_run: int = 0) -> Iterator[Problem]:
         """Files of these kinds that are neither held nor skipped, of videos noted by this run or a later one."""
         with self._database.errors():
             rows = self._database.execute(
                 f"""SELECT {PROBLEM_COLUMNS} FROM assets INDEXED BY assets_not_held JOIN videos ON id = video_id
-                WHERE status NOT IN ('stored', 'linked', 'skipped') AND status NOT IN ('stored', 'linked')
-                AND kind IN ({_words(kinds)}) AND listed_run >= ? ORDER BY video_id, kind, number""",
+                WHERE {_among(_PROBLEMS, kinds)} AND listed_run >= ? ORDER BY video_id, kind, number""",
                 (since_run,),
             )
             for row in rows:
@@ -351,18 +367,16 @@ class Catalogue:
 
 def _due(kinds: Iterable[Kind], keep_deleted: bool, *, again: bool = False) -> str:  # noqa: FBT001
     """The condition for a file that is to be tried now; it takes the time, twice, unless all are tried `again`."""
-    deleted = f"AND error IS NOT '{DELETED_HERE}'" if keep_deleted else ""
-    states = f"{_TRIED_AGAIN},'{Status.REJECTED}'" if again else _TRIED_AGAIN
+    deleted = f"AND (status <> '{Status.SKIPPED}' OR error IS NOT '{DELETED_HERE}')" if keep_deleted else ""
+    states = (*_TRIED_AGAIN, Status.REJECTED) if again else _TRIED_AGAIN
     when = "" if again else "AND (due IS NULL OR due <= ? OR tried > ?)"
-    return (
-        f"status NOT IN ('stored', 'linked') AND kind IN ({_words(kinds)}) AND NOT assets.accepted "
-        f"AND (status IN ({states}) OR status = 'skipped' {deleted}) {when}"
-    )
+    return f"{_among(states, kinds)} AND NOT assets.accepted {deleted} {when}"
 
 
-def _words(kinds: Iterable[Kind]) -> str:
-    return ",".join(f"'{kind}'" for kind in kinds)
+def _among(states: Iterable[Status], kinds: Iterable[Kind]) -> str:
+    """The condition for a file of these states, none of which is held, and kinds, as the index of them needs it."""
+    return f"status NOT IN ('stored', 'linked') AND status IN ({_words(states)}) AND kind IN ({_words(kinds)})"
 
 
-def _marks(columns: str) -> str:
-    return ",".join("?" * len(columns.split(",")))
+def _words(values: Iterable[str]) -> str:
+    return ",".join(f"'{value}'" for value in values)

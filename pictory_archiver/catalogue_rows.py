@@ -117,6 +117,11 @@ def moment(value: object) -> datetime | None:
     return found
 
 
+def time_column(moment: datetime | None) -> str | None:
+    """A time as a column holds it, for `moment`."""
+    return None if moment is None else moment.isoformat()
+
+
 def text(value: object) -> str:
     """The text in a column. Raises `ValueError`."""
     if not isinstance(value, str):
@@ -161,7 +166,7 @@ def video_row(known: Known) -> tuple[object, ...]:
         known.place.folder,
         known.place.stem,
         name_key(known.place),
-        known.created.isoformat() if known.created else None,
+        time_column(known.created),
         sidecar.account,
         sidecar.source,
         _json(sidecar.video),

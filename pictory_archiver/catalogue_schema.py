@@ -5,6 +5,26 @@ A step that was ever released is not touched again. The views are for people and
 
 from __future__ import annotations
 
+_STANDING = (
+    "CASE WHEN {0}absent IS NOT NULL THEN CASE WHEN {0}gone_upstream IS NULL THEN 'absent' ELSE 'gone' END "
+    "WHEN {0}confirmed IS NULL OR {0}gone_upstream IS NOT NULL THEN 'new' ELSE 'listed' END"
+)
+"""How a video stands to the account's listings, as far as sound ones tell."""
+
+COUNTED_FILES = "SELECT kind, status, count(*), coalesce(sum(bytes), 0) FROM assets GROUP BY kind, status"
+COUNTED_VIDEOS = f"SELECT {_STANDING.format('')}, count(*), sum(complete) FROM videos GROUP BY 1"
+
+_COUNT_FILE = """INSERT INTO file_totals VALUES (NEW.kind, NEW.status, 1, coalesce(NEW.bytes, 0))
+        ON CONFLICT (kind, status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes"""
+_DISCOUNT_FILE = """UPDATE file_totals SET files = files - 1, bytes = bytes - coalesce(OLD.bytes, 0)
+        WHERE kind = OLD.kind AND status = OLD.status"""
+_COUNT_VIDEO = f"""INSERT INTO video_totals VALUES ({_STANDING.format("NEW.")}, 1, NEW.complete)
+        ON CONFLICT (standing) DO UPDATE SET videos = videos + 1, complete = complete + excluded.complete"""
+_DISCOUNT_VIDEO = f"""UPDATE video_totals SET videos = videos - 1, complete = complete - OLD.complete
+        WHERE standing = {_STANDING.format("OLD.")}"""
+_ANOTHER_STATE = "UPDATE content_state SET state = random()"
+# Not a count: a catalogue that comes from a backup could come to the same one by other changes.
+
 _FIRST = """
 CREATE TABLE videos (
     id TEXT PRIMARY KEY,
@@ -134,5 +154,73 @@ _FIXITY = """
 ALTER TABLE videos ADD COLUMN sidecar_sha256 TEXT;
 """
 
-STEPS = (_FIRST, _INCREMENTAL, _FIXITY)
+_TOTALS = f"""
+-- the files in each state, and their bytes: kept by triggers, so that nobody has to count
+CREATE TABLE file_totals (
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (kind, status)
+) WITHOUT ROWID;
+INSERT INTO file_totals {COUNTED_FILES};
+CREATE TRIGGER file_added AFTER INSERT ON assets BEGIN
+    {_COUNT_FILE};
+END;
+CREATE TRIGGER file_removed AFTER DELETE ON assets BEGIN
+    {_DISCOUNT_FILE};
+END;
+CREATE TRIGGER file_changed AFTER UPDATE OF kind, status, bytes ON assets BEGIN
+    {_DISCOUNT_FILE};
+    {_COUNT_FILE};
+END;
+-- the videos of each standing (new, listed, absent, gone), and how many of them are complete
+CREATE TABLE video_totals (
+    standing TEXT PRIMARY KEY,
+    videos INTEGER NOT NULL,
+    complete INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO video_totals {COUNTED_VIDEOS};
+CREATE TRIGGER video_added AFTER INSERT ON videos BEGIN
+    {_COUNT_VIDEO};
+    {_ANOTHER_STATE};
+END;
+CREATE TRIGGER video_removed AFTER DELETE ON videos BEGIN
+    {_DISCOUNT_VIDEO};
+    {_ANOTHER_STATE};
+END;
+CREATE TRIGGER video_changed AFTER UPDATE OF complete, confirmed, absent, gone_upstream ON videos
+    WHEN (OLD.complete, {_STANDING.format("OLD.")}) IS NOT (NEW.complete, {_STANDING.format("NEW.")})
+BEGIN
+    {_DISCOUNT_VIDEO};
+    {_COUNT_VIDEO};
+END;
+-- another number whenever anything may have changed that a sidecar says, or where one lies
+CREATE TABLE content_state (one INTEGER PRIMARY KEY CHECK (one = 1), state INTEGER NOT NULL);
+INSERT INTO content_state VALUES (1, random());
+CREATE TRIGGER content_changed AFTER UPDATE OF folder, stem, created, sidecar_sha256 ON videos
+    WHEN NEW.sidecar_sha256 IS NULL OR (OLD.folder, OLD.stem, OLD.created, OLD.sidecar_sha256)
+        IS NOT (NEW.folder, NEW.stem, NEW.created, NEW.sidecar_sha256)
+BEGIN
+    {_ANOTHER_STATE};
+END;
+-- prompt and id of each video, folded, to be searched; a number is never given to another text
+CREATE TABLE prompts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    video_id TEXT NOT NULL UNIQUE,
+    created TEXT,
+    folded TEXT NOT NULL
+);
+CREATE TRIGGER prompt_removed AFTER DELETE ON videos BEGIN
+    DELETE FROM prompts WHERE video_id = OLD.id;
+END;
+CREATE TABLE prompts_state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    filled INTEGER NOT NULL,             -- 1: all videos are among them
+    indexed INTEGER NOT NULL             -- up to this number they are in the index, which is made where SQLite has one
+);
+INSERT INTO prompts_state SELECT 1, count(*) = 0, 0 FROM videos;
+"""
+
+STEPS = (_FIRST, _INCREMENTAL, _FIXITY, _TOTALS)
 VERSION = len(STEPS)

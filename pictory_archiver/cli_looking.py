@@ -164,7 +164,7 @@ def _print_videos(chosen: Chosen, wanted: Wanted, *, as_json: bool) -> None:
 
     def work(gallery: Gallery) -> int:
         ids = wanted.ids(gallery, zone)
-        entries = gallery.entries(ids)
+        entries = gallery.entries(ids, chained=as_json)
         out.print(map(json_line, entries) if as_json else _rows(gallery, entries, zone) if ids else ())
         return len(ids)
 

@@ -99,7 +99,7 @@ class Database:
         """The steps behind those that are done, all or none."""
         with self.transaction():
             for step in steps[done:]:
-                for statement in step.split(";\n"):
+                for statement in _statements(step):
                     self.execute(statement)
             self.execute(f"PRAGMA user_version = {len(steps)}")
 
@@ -191,6 +191,17 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, each of which ends with a line."""
+    begun = ""
+    for line in script.splitlines(keepends=True):
+        begun += line
+        if sqlite3.complete_statement(begun):
+            yield begun
+            begun = ""
+    yield begun
 
 
 def rollback_of(path: Path) -> Path:

@@ -53,18 +53,24 @@ class Chunk(Struct, frozen=True):
 
 
 class Edition(Struct, frozen=True):
-    """The chunks, newest first, and the digest of all that they hold."""
+    """The chunks, newest first, and the digest of all that they hold. With the same `basis` it would be the same."""
 
     chunks: tuple[Chunk, ...]
     digest: str
+    basis: str = ""
 
     def without_ids(self) -> Edition:
         """The same as it is written down: names, days and the digest."""
-        return Edition(tuple(structs.replace(chunk, ids=()) for chunk in self.chunks), self.digest)
+        return structs.replace(self, chunks=tuple(structs.replace(chunk, ids=()) for chunk in self.chunks))
 
     def chunk(self, name: str) -> Chunk | None:
         """The chunk that has a file of this name."""
         return next((chunk for chunk in self.chunks if name in (chunk.cards, chunk.details)), None)
+
+
+def basis_of(state: int, time_zone: str) -> str:
+    """What an edition is drawn up from, in short: the state of a catalogue, and the rules."""
+    return f"{state} {DATA_VERSION} {VIDEOS_PER_CHUNK} {time_zone}"
 
 
 def digest_of(stamps: Iterable[Stamp], time_zone: str) -> str:

@@ -17,13 +17,13 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from . import disk
 from .archive import Archive, hold
 from .catalogue import Catalogue, DamagedCatalogue
 from .chains import File
-from .edition import CHUNK_NAME, Chunk, Edition, Stamp, digest_of, draw_up
+from .edition import CHUNK_NAME, Chunk, Edition, Stamp, basis_of, digest_of, draw_up
 from .entry import Entry
 from .errors import ConfigError
 from .events import Observer, VideosChecked, silent
@@ -81,15 +81,20 @@ class Pages:
         self._catalogue = catalogue
         self._read: Chunk | None = None
         self._entries: list[Entry] = []
-        time_zone = archive.marker.time_zone
-        stamps = _stated(catalogue)
-        if former is not None and digest_of(stamps, time_zone) == former.digest:
-            self.edition = former
-        else:
-            links = catalogue.overview.links()
-            chains = read_chains(catalogue.overview, links)
-            self._gallery = Gallery(catalogue, chains)
-            self.edition = draw_up(stamps, chains, _linked(links), time_zone)
+        self.edition = self._edition(former)
+
+    def _edition(self, former: Edition | None) -> Edition:
+        overview, time_zone = self._catalogue.overview, self._archive.marker.time_zone
+        basis = basis_of(overview.state(), time_zone)  # before anything is read that a run beside it may change
+        if former is not None and former.basis == basis:
+            return former
+        stamps = _stated(self._catalogue)
+        if former is not None and former.digest == digest_of(stamps, time_zone):
+            return structs.replace(former, basis=basis)
+        links = overview.links()
+        chains = read_chains(overview, links)
+        self._gallery = Gallery(self._catalogue, chains)
+        return structs.replace(draw_up(stamps, chains, _linked(links), time_zone), basis=basis)
 
     def script(self, chunk: Chunk, name: str) -> bytes:
         """The file of this name of a chunk."""
@@ -216,9 +221,7 @@ def _stated(catalogue: Catalogue) -> list[Stamp]:
     for start in range(0, len(lacking), BATCH):
         for video_id, known in catalogue.known(lacking[start : start + BATCH]).items():
             states[video_id] = hashlib.sha256(render(known.sidecar)).hexdigest()
-    return [
-        stamp if stamp.state else msgspec.structs.replace(stamp, state=states.get(stamp.id, "")) for stamp in stamps
-    ]
+    return [stamp if stamp.state else structs.replace(stamp, state=states.get(stamp.id, "")) for stamp in stamps]
 
 
 def _linked(links: Iterable[File]) -> Mapping[str, Sequence[str]]:

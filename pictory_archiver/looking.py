@@ -67,10 +67,17 @@ class Gallery:
 
     def _created(self, wanted: Filter) -> dict[str, datetime | None]:
         """When each of the videos was made that are meant, by id."""
-        return {each.id: each.created for each in self.catalogue.overview.glances() if wanted.admits(each)}
+        overview, words = self.catalogue.overview, wanted.query.words
+        found = self.catalogue.prompts.search(words) if words else None
+        if found is not None and wanted == Filter(query=wanted.query):
+            return found
+        glances = overview.glances() if found is None else overview.glances_of(list(found))
+        return {each.id: each.created for each in glances if wanted.admits(each)}
 
-    def entries(self, ids: Sequence[str]) -> Iterator[Entry]:
-        """The videos of these ids, in their order. One that is gone from the catalogue by now is left out."""
+    def entries(self, ids: Sequence[str], *, chained: bool = True) -> Iterator[Entry]:
+        """The videos of these ids, in their order. One that is gone from the catalogue by now is left out. Where they
+        need not be `chained`, they tell of no continuations, and not all videos are read for these."""
+        chains = self.chains if chained else Chains({})
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             known = self.catalogue.known(batch)
@@ -78,7 +85,7 @@ class Gallery:
             around = known | self.catalogue.known(sorted(linked))
             for video_id in batch:
                 if video_id in known:
-                    yield entry_of(known[video_id], around, self.chains)
+                    yield entry_of(known[video_id], around, chains)
 
 
 def look(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ from .filters import Glance
 from .item_facts import seconds_of, text_of
 from .models import Kind
 
+BATCH_OF_IDS = 500
+
 _item_decoder = msgspec.json.Decoder(dict[str, Any])
 _history_decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -28,14 +30,30 @@ class Overview:
 
     def glances(self) -> Iterator[Glance]:
         """Every video, in no order."""
+        return self._glances("", ())
+
+    def glances_of(self, ids: Sequence[str]) -> Iterator[Glance]:
+        """The videos of these ids, in no order."""
+        for start in range(0, len(ids), BATCH_OF_IDS):
+            batch = ids[start : start + BATCH_OF_IDS]
+            marks = ",".join("?" * len(batch))
+            yield from self._glances(f"IN ({marks})", batch)
+
+    def _glances(self, chosen: str, ids: Sequence[str]) -> Iterator[Glance]:
         with self._database.errors():
             waiting = {
                 row[0]
                 for row in self._database.execute(
-                    "SELECT video_id FROM assets WHERE kind = 'video' AND status = 'pending' AND url IS NULL"
+                    "SELECT video_id FROM assets WHERE status NOT IN ('stored', 'linked') AND status = 'pending' "
+                    f"AND kind = 'video' AND url IS NULL AND video_id {chosen or 'IS NOT NULL'}",
+                    ids,
                 )
             }
-            rows = self._database.execute("SELECT id, created, item, complete, gone_upstream IS NOT NULL FROM videos")
+            rows = self._database.execute(
+                "SELECT id, created, item, complete, gone_upstream IS NOT NULL FROM videos "
+                f"WHERE id {chosen or 'IS NOT NULL'}",
+                ids,
+            )
             for row in rows:
                 item = _item_decoder.decode(text(row[2]))
                 video_id = text(row[0])
@@ -68,9 +86,19 @@ class Overview:
         with self._database.errors():
             rows = self._database.execute("SELECT id, created, folder, stem, sidecar_sha256 FROM videos")
             return [
-                Stamp(text(row[0]), text_or_none(row[1]) or "", place_of(row[2], row[3]), text_or_none(row[4]) or "")
+                Stamp(
+                    text(row[0]), row[1] if moment(row[1]) else "", place_of(row[2], row[3]), text_or_none(row[4]) or ""
+                )
                 for row in rows
             ]
+
+    def state(self) -> int:
+        """A number that is another one after any change of the stamps, and of all that sidecars say."""
+        with self._database.errors():
+            row = self._database.execute("SELECT state FROM content_state").fetchone()
+            if row is None or not isinstance(row[0], int):
+                raise ValueError("it has no state")
+            return row[0]
 
     def links(self) -> list[File]:
         """Every input that is linked to a file of another video, or that would tell which video was continued."""

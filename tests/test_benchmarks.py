@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,27 @@ def test_the_benchmarks_run() -> None:
     assert len(searches) == 7
     assert (searches[2], searches[-1]) == ("2 of 45 videos", "0 of 45 videos")
     assert re.fullmatch(r"verify takes \d+\.\d\d times as long as sha256sum \(medians of 1\)\.", end)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the use of memory is asked for as POSIX does")
+def test_the_benchmark_of_a_large_archive_runs(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    command = [sys.executable, "-m", "benchmarks.scale", "--videos", "250", "--archive", str(archive)]
+    for titles in (["made, with no files"], []):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = done.stdout.splitlines()
+        assert re.fullmatch(r"an archive of 250 videos +seconds +CPU s +peak MB", lines[0])
+        rows = [re.split(r"\s{2,}", line)[0] for line in lines[1:] if not line.startswith("search '")]
+        assert rows == [
+            *titles,
+            "sync, after which the library is there",
+            "sync, nothing new, one request",
+            "--help",
+            "status",
+            "list --limit 20",
+            "search lighthouse lisbon --limit 20",
+        ]
+        found = [re.fullmatch(r"search .* median +\S+ ms, longest +\S+ ms: (\d+) videos", line) for line in lines[-6:]]
+        assert [match[1] if match else None for match in found][-1] == "0"
+    assert (archive / "index.html").exists()

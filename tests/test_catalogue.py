@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pictory_archiver import rebuild
 from pictory_archiver.archive import CATALOGUE, HIDDEN, Archive, hold
@@ -26,8 +27,10 @@ from pictory_archiver.tries import Tries
 
 from . import records
 from .records import EXAMPLE, damages, every, leave_unwritten_rollback
+from .test_upkeep import change
 
 NOW = datetime(2026, 4, 9, tzinfo=UTC)
+VIDEOS = st.sampled_from("abcd")
 
 
 @pytest.fixture
@@ -219,6 +222,95 @@ def test_files_are_counted_by_kind_and_status(catalogue: Catalogue) -> None:
     counts = catalogue.count_assets()
     assert counts["video", "stored"] == (2, 2)
     assert counts["video", "failed"] == (1, 0)
+
+
+class Counted(RuleBasedStateMachine):
+    """Whatever is recorded, noted and proved, in whatever order: the totals are what a count comes to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.catalogue = Catalogue.in_memory()
+        self.run = 1
+
+    @rule(video=records.knowns(), name=VIDEOS)
+    def record(self, video: Known, name: str) -> None:
+        files = tuple(
+            msgspec.structs.replace(each, bytes=each.bytes and each.bytes % 2**40) for each in video.sidecar.assets
+        )
+        sidecar = msgspec.structs.replace(video.sidecar, id=name, assets=files)
+        self.catalogue.record([msgspec.structs.replace(video, sidecar=sidecar)])
+
+    @rule(name=VIDEOS)
+    def record_a_file_that_is_named_twice(self, name: str) -> None:
+        self.catalogue.record([known(name, *EXAMPLE.assets, file(Kind.VIDEO, Status.FAILED))])
+        assert self.catalogue.known([name])[name].sidecar.assets[0].status is Status.FAILED
+
+    @rule(names=st.lists(VIDEOS))
+    def note(self, names: list[str]) -> None:
+        self.run += 1
+        self.catalogue.note(names, self.run, None)
+
+    @rule(is_full=st.booleans())
+    def confirm(self, is_full: bool) -> None:
+        self.catalogue.confirm(self.run, first_run=self.run, is_full=is_full)
+
+    @rule()
+    def mark_gone(self) -> None:
+        gone = self.catalogue.newly_gone(self.run + 1, 2)
+        self.catalogue.record(
+            msgspec.structs.replace(each, sidecar=msgspec.structs.replace(each.sidecar, gone_upstream="now"))
+            for each in gone
+        )
+
+    @invariant()
+    def totals_are_true(self) -> None:
+        self.catalogue.check()
+        counted = self.catalogue._database.execute(
+            "SELECT count(*), coalesce(sum(complete), 0), "
+            "coalesce(sum(confirmed IS NOT NULL AND absent IS NULL AND gone_upstream IS NULL), 0), "
+            "coalesce(sum(absent IS NOT NULL AND gone_upstream IS NULL), 0), "
+            "coalesce(sum(absent IS NOT NULL AND gone_upstream IS NOT NULL), 0) FROM videos"
+        ).fetchone()
+        told = (*self.catalogue.count_videos(), self.catalogue.count_listed()[0], *self.catalogue.count_unlisted())
+        assert told == counted
+        files = self.catalogue._database.execute(
+            "SELECT kind, status, count(*), coalesce(sum(bytes), 0) FROM assets GROUP BY kind, status"
+        )
+        assert self.catalogue.count_assets() == {(kind, status): (n, size) for kind, status, n, size in files}
+
+    def teardown(self) -> None:
+        self.catalogue.close()
+
+
+def test_the_totals_are_what_a_count_comes_to() -> None:
+    run_state_machine_as_test(Counted, settings=settings(deadline=None, max_examples=30, stateful_step_count=12))
+
+
+@settings(deadline=None, max_examples=25)
+@given(records.knowns(), records.knowns(), st.data())
+def test_the_state_is_another_one_whenever_what_sidecars_say_is(one: Known, other: Known, data: st.DataObject) -> None:
+    first, second = (each.written(each.sidecar, render(each.sidecar)) for each in (one, other))
+    second = msgspec.structs.replace(second, sidecar=msgspec.structs.replace(second.sidecar, id=one.sidecar.id))
+    unwritten = msgspec.structs.replace(first, sidecar_sha256=None)
+    with closing(Catalogue.in_memory()) as catalogue:
+        states = [catalogue.overview.state()]
+
+        def note_state(*, is_new: bool) -> None:
+            states.append(catalogue.overview.state())
+            assert (states[-1] not in states[:-1]) if is_new else (states[-1] == states[-2])
+
+        catalogue.record([first])
+        note_state(is_new=True)
+        catalogue.record([msgspec.structs.replace(first, tries={}, listed_run=7, confirmed=None, absent=3)])
+        catalogue.note([first.sidecar.id], 9, None)
+        catalogue.confirm(9, first_run=9, is_full=True)
+        note_state(is_new=False)
+        for each in data.draw(st.permutations([first, second, unwritten])):
+            stamps = catalogue.overview.stamps()
+            catalogue.record([each])
+            note_state(is_new=each is unwritten or stamps != catalogue.overview.stamps())
+        catalogue._database.execute("DELETE FROM videos")
+        note_state(is_new=True)
 
 
 def test_runs_and_listings_are_remembered_newest_first(catalogue: Catalogue) -> None:
@@ -422,3 +514,25 @@ def test_a_catalogue_that_another_holds_for_long_is_an_error_of_storage(
     holder.execute("ROLLBACK")
     holder.close()
     Catalogue.open(path).close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE file_totals SET files = files + 1",
+        "UPDATE file_totals SET bytes = -1",
+        "UPDATE file_totals SET files = 'many'",
+        "UPDATE video_totals SET complete = complete - 1",
+        "DELETE FROM video_totals",
+        "DROP TRIGGER file_removed; DELETE FROM assets WHERE video_id = 'a'",
+    ],
+)
+def test_a_catalogue_with_totals_that_are_not_true_is_damaged(archive: Archive, statement: str) -> None:
+    rebuild.open_or_rebuild(archive, Settings().catalogue)[0].close()
+    change(archive.root / CATALOGUE, statement)
+    with pytest.raises(DamagedCatalogue), closing(Catalogue.open(archive.root / CATALOGUE)) as opened:
+        opened.check()
+    made, was_damaged = rebuild.open_or_rebuild(archive, Settings().catalogue, distrust=True)
+    assert was_damaged
+    assert made.count_videos() == (3, 3)
+    assert names(made).keys() == {"a", "b", "c"}

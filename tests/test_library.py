@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pictory_archiver.archive import CATALOGUE
 from pictory_archiver.chains import Chains
 from pictory_archiver.edition import DATA_VERSION, Stamp, digest_of, draw_up
 from pictory_archiver.entry import Entry, EntryFile, Standing
@@ -31,7 +32,7 @@ from pictory_archiver.simulator import Status as HttpStatus
 from .conftest import Account, Mount, RecordFigures
 from .support import TIMEOUT, Outcome, Program, asset, sidecars
 from .test_disk_faults import FAULTS, NOTHING_WRITTEN
-from .test_upkeep import lonely
+from .test_upkeep import change, lonely, query
 from .tracing import Call, Shot, aim, fault, record, shoot, was_hit
 from .warm import Warm, warm
 
@@ -194,6 +195,39 @@ def test_a_quiet_run_writes_the_state_and_nothing_else(held: Held, archive: Path
     changed = {name for name in after if after[name] != before.get(name)}
     assert changed == {"library/state.js", "library/contents.json"}
     assert before.keys() == after.keys()
+
+
+def test_a_night_with_nothing_new_reads_no_video_for_it(account: Account, archive: Path) -> None:
+    simulator, program = account(World(count=40, page_size=10))
+    assert program.run("sync", archive).status == 0
+    oldest = simulator.world.id(39)
+    # What is read of this video from now on is damage. The trigger would tell that something changed.
+    change(
+        archive / CATALOGUE, f"DROP TRIGGER content_changed; UPDATE videos SET created = 'never' WHERE id = '{oldest}'"
+    )
+    before = library_of(archive)
+    assert program.run("sync", archive).status == 0
+    assert query(archive / CATALOGUE, f"SELECT created FROM videos WHERE id = '{oldest}'") == [("never",)]
+    assert {name for name, told in library_of(archive).items() if told != before[name]} <= {
+        "library/state.js",
+        "library/contents.json",
+    }
+    # Where a file of it is lost, all is read again.
+    next((archive / "library").glob("cards.*")).unlink()
+    assert program.run("library", archive).status == 0
+    assert [video["id"] for video in videos_of(archive)][-1] == oldest
+    assert query(archive / CATALOGUE, f"SELECT created FROM videos WHERE id = '{oldest}'") != [("never",)]
+
+
+def test_a_catalogue_that_comes_from_a_backup_is_not_taken_for_another_one(held: Held, archive: Path) -> None:
+    simulator, program = held
+    former = (archive / CATALOGUE).read_bytes()
+    simulator.world.change(5, prompt="A lighthouse of paper")
+    assert program.run("sync", archive, "--full").status == 0
+    (archive / CATALOGUE).write_bytes(former)
+    simulator.world.change(5, prompt="A lighthouse of glass")
+    assert program.run("sync", archive, "--full").status == 0
+    assert videos_of(archive)[5]["prompt"] == "A lighthouse of glass"
 
 
 def test_the_command_twice_writes_nothing_the_second_time(held: Held, archive: Path) -> None:
@@ -510,7 +544,11 @@ def test_a_catalogue_that_is_lost_or_damaged_is_no_hindrance(held: Held, archive
     _, program = held
     whole = videos_of(archive)
     catalogue = archive / ".pictory-archiver" / "catalogue.sqlite3"
-    for spoil in (catalogue.unlink, lambda: catalogue.write_bytes(catalogue.read_bytes()[:9000])):
+    for spoil in (
+        catalogue.unlink,
+        lambda: catalogue.write_bytes(catalogue.read_bytes()[:9000]),
+        lambda: change(catalogue, "UPDATE videos SET created = 'yesterday'"),
+    ):
         spoil()
         shutil.rmtree(archive / "library")
         assert lonely(program).run("library", archive).status == 0

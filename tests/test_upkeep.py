@@ -242,12 +242,17 @@ def test_a_catalogue_of_the_first_version_is_brought_up_to_date_with_what_it_kno
     before = (archive / CATALOGUE).read_bytes()
     told = lonely(program).run("status", archive)
     assert (told.status, "40 AI Studio videos listed, 40 held" in told.stdout) == (0, True)
+    word = simulator.world.item(7)["prompt"].split()[-1]
+    found = lonely(program).run("search", archive, word, "--json").stdout
+    assert simulator.world.id(7) in found
     assert (archive / CATALOGUE).read_bytes() == before
     simulator.forget()
     assert program.run("sync", archive).status == 0
     assert pages_asked(simulator) == [1]
     assert query(archive / CATALOGUE, "PRAGMA user_version") == [(len(STEPS),)]
     assert query(archive / CATALOGUE, "SELECT count(*) FROM archive_runs WHERE sound") == [(2,)]
+    assert query(archive / CATALOGUE, "SELECT filled, (SELECT count(*) FROM prompts) FROM prompts_state") == [(1, 40)]
+    assert lonely(program).run("search", archive, word, "--json").stdout == found
 
 
 def test_a_step_that_fails_leaves_the_older_version_whole(tmp_path: Path) -> None:
