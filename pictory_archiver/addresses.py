@@ -126,7 +126,8 @@ def strip_signature(url: str) -> str:
 
 def is_signed(url: str) -> bool:
     """True where the URL opens only for as long as its signature lasts."""
-    return any(_signing(url.partition("#")[0].partition("?")[2]))
+    query = url.partition("#")[0].partition("?")[2]
+    return bool(query) and any(_signing(query))
 
 
 def locator(url: str) -> str:

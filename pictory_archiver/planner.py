@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import Struct
@@ -29,7 +28,8 @@ from .tries import Tries
 
 BATCH_OF_DUE = 200
 
-Sizes = dict[PurePosixPath, int | None]
+Sizes = dict[str, int | None]
+UNTRIED = Tries()
 
 
 class Policy(Struct, frozen=True):
@@ -118,13 +118,14 @@ class Planner:
         )
 
     async def _plan(self, videos: Sequence[Video], recorded: dict[str, Known], *, is_listed: bool) -> list[Planned]:
-        sizes = await self._store.sizes(_paths(recorded.values()))
+        sizes = await self._sizes(recorded.values())
         known = {each.sidecar.id: each for each in await self._strays.in_place(list(recorded.values()), sizes)}
         wished = {video.id: self._wished_place(video) for video in videos if video.id not in recorded}
         known |= await self._not_recorded(wished)
-        sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
-        known |= await self._adopted(known.values(), sizes)
-        sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
+        sizes |= await self._sizes(each for each in known.values() if each is not recorded.get(each.sidecar.id))
+        adopted = await self._adopted(known.values(), sizes)
+        sizes |= await self._sizes(adopted.values())
+        known |= adopted
 
         places = {video_id: each.place for video_id, each in known.items()}
         places |= await self._new_places({video: place for video, place in wished.items() if video not in known})
@@ -135,10 +136,18 @@ class Planner:
             for video in videos
         ]
 
+    async def _sizes(self, videos: Iterable[Known]) -> Sizes:
+        """The sizes of the sidecars of these videos, and of the files that they name."""
+        paths = []
+        for known in videos:
+            paths.append(known.place.sidecar_text)
+            paths += [known.place.text(asset.path) for asset in known.sidecar.assets if asset.path]
+        return await self._store.sizes(paths) if paths else {}
+
     async def _not_recorded(self, wished: Mapping[str, Place]) -> dict[str, Known]:
         """What is here of videos that the catalogue does not know: it is of an earlier day where a sidecar lies in the
         place that a video would get."""
-        sizes = await self._store.sizes(place.sidecar for place in wished.values())
+        sizes = await self._store.sizes([place.sidecar_text for place in wished.values()]) if wished else {}
         if all(size is None for size in sizes.values()):
             return {}
         strays = await self._strays.places()
@@ -158,7 +167,7 @@ class Planner:
         before = known.sidecar if known else None
         about = self._circumstances(known, sizes, is_listed=is_listed) if known else Circumstances()
         plan = plan_video(video, before, self._policy.wanted, about)
-        is_there = known is not None and sizes[place.sidecar] == known.sidecar_bytes
+        is_there = known is not None and sizes[place.sidecar_text] == known.sidecar_bytes
         return Planned(
             plan=plan,
             place=place,
@@ -197,7 +206,7 @@ class Planner:
         """What sidecars say that are not the ones the catalogue knows."""
         adopted = {}
         for known in videos:
-            size = sizes[known.place.sidecar]
+            size = sizes[known.place.sidecar_text]
             if size is None or size == known.sidecar_bytes:
                 continue
             data = await self._store.read(known.place.sidecar) or b""
@@ -211,6 +220,8 @@ class Planner:
 
     async def _new_places(self, wished: Mapping[str, Place]) -> dict[str, Place]:
         """A place for each of these videos, by id: none that another video has, case aside."""
+        if not wished:
+            return {}
         taken = await self._shelf.ask(self._shelf.catalogue.taken, list(wished.values()))
         places = {}
         for video_id, place in wished.items():
@@ -232,36 +243,28 @@ class Planner:
         )
 
 
-def _paths(known: Iterable[Known]) -> list[PurePosixPath]:
-    paths = []
-    for record in known:
-        paths.append(record.place.sidecar)
-        paths += [record.place.path(asset.path) for asset in record.sidecar.assets if asset.path]
-    return paths
-
-
 def _lost(known: Known, sizes: Sizes) -> Iterable[Slot]:
     for asset in known.sidecar.assets:
-        if asset.status is Status.STORED and (not asset.path or sizes[known.place.path(asset.path)] != asset.bytes):
+        if asset.status is Status.STORED and (not asset.path or sizes[known.place.text(asset.path)] != asset.bytes):
             yield asset.slot
 
 
 def _is_deleted(known: Known, asset: Asset, sizes: Sizes) -> bool:
-    return asset.path is None or sizes[known.place.path(asset.path)] is None
+    return asset.path is None or sizes[known.place.text(asset.path)] is None
 
 
 def _tries(plan: VideoPlan, before: Mapping[Slot, Tries], *, is_listed: bool) -> dict[Slot, Tries]:
     """The tries for each file that is not held. A file that is wanted anew begins anew; only a listing tells whether
     its URL is signed."""
-    sources = {source.slot: source for source in plan.video.sources}
+    signed = {source.slot: is_signed(source.url) for source in plan.video.sources} if is_listed else None
     found = {}
     for asset in plan.assets:
         if asset.held:
             continue
-        old = before.get(asset.slot, Tries())
-        signed = old.signed
-        if is_listed:
-            signed = asset.slot in sources and is_signed(sources[asset.slot].url)
+        slot = asset.slot
+        old = before.get(slot, UNTRIED)
         counts = (is_unsettled(asset) and asset.status is not Status.PENDING) or asset.status is Status.REJECTED
-        found[asset.slot] = msgspec.structs.replace(old, signed=signed) if counts else Tries(signed=signed)
+        is_signed_now = old.signed if signed is None else signed.get(slot, False)
+        new = old if counts else UNTRIED
+        found[slot] = new if new.signed == is_signed_now else msgspec.structs.replace(new, signed=is_signed_now)
     return found
