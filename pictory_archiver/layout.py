@@ -57,7 +57,6 @@ HELP = (
 )
 
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
-_OTHER_THAN_WORDS = re.compile(r"[^a-z0-9]+")
 _PLAIN_ID = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 _LITERAL = re.compile(r"[A-Za-z0-9._/-]*")
 _DATE_TOKEN = re.compile(rf"%([{''.join(DIRECTIVES)}%])|([/_.-]+)")
@@ -74,6 +73,15 @@ class Part(Struct, frozen=True):
     sort: str
     value: str
 
+
+class _Words(dict[int, str]):
+    """For `str.translate`: the characters that words in a slug are made of; any other one stands between words."""
+
+    def __missing__(self, code: int) -> str:
+        return " "
+
+
+_WORDS = _Words({ord(each): each for each in string.ascii_lowercase + string.digits})
 
 Component = tuple[Part, ...]
 SLASH = Part("slash", "/")
@@ -197,7 +205,8 @@ def _revision_mark(revision: int) -> str:
 
 def slug(prompt: str, limit: int = MAX_SLUG) -> str:
     """The first words of a prompt, in `[a-z0-9-]`; empty where it has none that ASCII can spell."""
-    return _shortened(_OTHER_THAN_WORDS.sub("-", _spelled(prompt[:MAX_TEXT]).casefold()).strip("-"), limit)
+    words = _spelled(prompt[:MAX_TEXT]).casefold().translate(_WORDS).split()
+    return _shortened("-".join(words), limit)
 
 
 def _shortened(words: str, limit: int) -> str:
@@ -280,20 +289,27 @@ def _is_dated(component: Component) -> bool:
 
 
 def _render(component: Component, values: Mapping[str, str]) -> str:
-    texts: list[str] = []
+    """The component with these values, each of which is made of `[A-Za-z0-9._-]`."""
+    texts = [part.value if part.sort == "literal" else values.get(part.value, "") for part in component]
+    if not all(texts):
+        texts = _without_gaps(component, texts)
+    return "".join(texts)
+
+
+def _without_gaps(component: Component, texts: list[str]) -> list[str]:
+    """The texts of a component's parts, of which some are empty, without the separators that these take along."""
+    kept: list[str] = []
     after_empty = after_literal = False
-    for part in component:
+    for part, text in zip(component, texts, strict=True):
         literal = part.sort == "literal"
-        value = part.value if literal else values.get(part.value, "")
-        if literal and after_empty:
-            value = value.lstrip(SEPARATORS)
+        value = text.lstrip(SEPARATORS) if literal and after_empty else text
         if value:
-            texts.append(value)
+            kept.append(value)
             after_literal = literal
         after_empty = not literal and not value
     if after_empty and after_literal:
-        texts[-1] = texts[-1].rstrip(SEPARATORS)
-    return _OTHER.sub("-", "".join(texts))
+        kept[-1] = kept[-1].rstrip(SEPARATORS)
+    return kept
 
 
 def _fitting_stem(component: Component, values: dict[str, str], original_id: str, room: int) -> str:
