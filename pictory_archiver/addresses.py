@@ -127,7 +127,7 @@ def strip_signature(url: str) -> str:
 
 def is_signed(url: str) -> bool:
     """True where the URL opens only for as long as its signature lasts."""
-    return any(_signing(url.partition("#")[0].partition("?")[2]))
+    return "?" in url and any(_signing(url.partition("#")[0].partition("?")[2]))
 
 
 def locator(url: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from .errors import ArchiverError, BrokenBody, Forbidden, HttpStatus, KeyRefused, ListingError, Unreachable, WebError
 from .http import Answer, Web
-from .key import MASK, spelled_in_json
+from .key import Masking
 from .listing_page import parse_page
 from .models import Page
 from .retry import Retrier
@@ -36,7 +36,7 @@ class PictoryApi:
         self._retrier = retrier
         self._settings = settings
         self._headers = {"Authorization": key, "Accept": "application/json"}
-        self._key_quoted = spelled_in_json(key)
+        self._masked = Masking(key).masked
         self._url = videos_url(settings)
         self._host = urlsplit(self._url).netloc
         self.clock: datetime.datetime | None = None
@@ -86,9 +86,6 @@ class PictoryApi:
             hint = "behind a proxy that inspects TLS, name its certificate in the setting network.ca_file"
         said = self._masked(str(error).encode()).decode()
         return ListingError(f"the API could not be read: {said}", hint=hint)
-
-    def _masked(self, text: bytes) -> bytes:
-        return self._key_quoted.sub(MASK.encode(), text)
 
     def _said(self, body: bytes) -> str:
         """The beginning of an answer for a person. A page of HTML says nothing."""

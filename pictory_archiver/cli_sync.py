@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ from . import config
 from .cli_accounts import Chosen, account_option, all_accounts_option
 from .cli_asked import Asked, Prepared, prepare
 from .cli_config import config_option
-from .cli_params import Assets, Date, Duration, Size, When, archive_argument, json_text
+from .cli_params import Assets, Date, Duration, Size, When, archive_argument, json_line, json_text
 from .errors import ArchiverError, Stopped, worst_status
 from .settings import ASSET_WORDS
 from .way import Way
@@ -242,7 +243,7 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
 
     def tell(intended: Intended) -> None:
         if not is_quiet:
-            click.echo(json_text(intended, indent=-1) if as_json else intended_line(intended))
+            sys.stdout.write(f"{json_line(intended) if as_json else intended_line(intended)}\n")  # echo would flush each
 
     (chosen,) = asked.choose()
     for warning in chosen.loaded.warnings:
@@ -262,6 +263,6 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
         )
     lines = preview_lines(preview)
     if not is_quiet:
-        click.echo(json_text(preview, indent=-1) if as_json else "\n".join(lines))
+        click.echo(json_line(preview) if as_json else "\n".join(lines))
     console.ended(0, lines[-1])
     return 0

@@ -299,10 +299,10 @@ def append_line(path: Path, line: bytes) -> None:
             os.close(descriptor)
 
 
-def size_of(path: Path) -> int | None:
+def size_of(path: Path | str) -> int | None:
     """The size of a regular file in bytes; None where there is none, or where it is a link."""
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except OSError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None

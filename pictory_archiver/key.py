@@ -29,6 +29,7 @@ WHERE_TO_GET_ONE = "a key is made at app.pictory.ai/api-access"
 
 _AROUND = " \t\r\n\v\f\ufeff\"'`“”‘’"
 _LOOKS_LIKE_A_KEY = re.compile(re.escape(PREFIX) + r"[^\s\"',;]*", re.IGNORECASE)
+_ESCAPED_ASCII = re.compile(rb"\\[uU]00[2-7]")
 _BEARER = re.compile(r"\Abearer(?:\s+|\Z)", re.IGNORECASE)
 
 
@@ -84,11 +85,19 @@ def mask(text: str) -> str:
     return printable(_LOOKS_LIKE_A_KEY.sub(MASK, text), MAX_LINE)
 
 
-def spelled_in_json(key: str) -> re.Pattern[bytes]:
-    """Finds a key in JSON text, also where its characters are escaped."""
-    return re.compile(
-        "".join(rf"(?:\\?{re.escape(each)}|\\u00{ord(each):02x})" for each in key).encode(), re.IGNORECASE
-    )
+class Masking:
+    """Masks one key in JSON text, also where its characters are escaped or in the other case."""
+
+    def __init__(self, key: str) -> None:
+        self._spelled = re.compile(
+            "".join(rf"(?:\\?{re.escape(each)}|\\u00{ord(each):02x})" for each in key).encode(), re.IGNORECASE
+        )
+        self._bare = key.replace("\\", "").lower().encode()
+
+    def masked(self, text: bytes) -> bytes:
+        """The text without the key. Nearly no text holds it, and nearly each is known at a glance to be without."""
+        may_hold_it = _ESCAPED_ASCII.search(text) or self._bare in text.replace(b"\\", b"").lower()
+        return self._spelled.sub(MASK.encode(), text) if may_hold_it else text
 
 
 def find_key(settings: Api, environ: Mapping[str, str], *, account: str | None = None) -> Key | None:

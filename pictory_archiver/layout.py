@@ -16,7 +16,8 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
 from hashlib import sha256
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,6 +36,7 @@ MAX_FIXED_TEXT = 40
 MIN_NAME_BYTES = 100  # the least that `max_name_bytes` may be
 DIGEST_LENGTH = 10
 MAX_TEXT = 1000  # characters of an upstream text that are looked at
+REMEMBERED = 1024  # names that many videos share, and that are not made anew for each
 
 OUTPUT_SUFFIXES = {
     Kind.VIDEO: ".mp4",
@@ -55,7 +57,6 @@ HELP = (
 )
 
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
-_OTHER_THAN_WORDS = re.compile(r"[^a-z0-9]+")
 _PLAIN_ID = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 _LITERAL = re.compile(r"[A-Za-z0-9._/-]*")
 _DATE_TOKEN = re.compile(rf"%([{''.join(DIRECTIVES)}%])|([/_.-]+)")
@@ -73,16 +74,26 @@ class Part(Struct, frozen=True):
     value: str
 
 
+class _Words(dict[int, str]):
+    """For `str.translate`: the characters that words in a slug are made of; any other one stands between words."""
+
+    def __missing__(self, code: int) -> str:
+        return " "
+
+
+_WORDS = _Words({ord(each): each for each in string.ascii_lowercase + string.digits})
+
 Component = tuple[Part, ...]
 SLASH = Part("slash", "/")
 
 
-class Template(Struct, frozen=True):
-    """A compiled template: the folders and the stem."""
+class Template(Struct, frozen=True, cache_hash=True):
+    """A compiled template: the folders and the stem. `in_folders` are the fields and directives in the folders."""
 
     text: str
     folders: tuple[Component, ...]
     stem: Component
+    in_folders: tuple[str, ...]
 
 
 def compile_template(text: str) -> Template:
@@ -110,7 +121,8 @@ def compile_template(text: str) -> Template:
         raise _bad(text, "its last level must contain {id}, or names could collide")
     if sum(len(part.value) if part.sort == "literal" else 4 for part in stem if part.sort != "field") > MAX_FIXED_TEXT:
         raise _bad(text, f"the fixed text and dates of its last level exceed {MAX_FIXED_TEXT} characters")
-    return Template(text, tuple(tuple(folder) for folder in folders), tuple(stem))
+    in_folders = dict.fromkeys(part.value for folder in folders for part in folder if part.sort != "literal")
+    return Template(text, tuple(tuple(folder) for folder in folders), tuple(stem), tuple(in_folders))
 
 
 def place(
@@ -128,23 +140,31 @@ def place(
     """Where a video's files go. `max_name_bytes` is at least `MIN_NAME_BYTES`."""
     values = {
         "slug": slug(prompt),
-        "model": _plain(model),
-        "aspect_ratio": _plain(aspect_ratio),
-        "account": _plain(account),
-    } | _date_values(created, zone)
-    dated = "Y" in values
-    in_folders = values | {"id": _id_text(id, MAX_FOLDER_NAME)}
-    folders = [
-        _folder_name(_render(component, in_folders))
+        "model": _plain(model[:MAX_FOLDER_NAME]),
+        "aspect_ratio": _plain(aspect_ratio[:MAX_FOLDER_NAME]),
+        "account": _plain(account[:MAX_FOLDER_NAME]),
+        "id": _id_text(id, MAX_FOLDER_NAME),
+        **_date_values(created, zone),
+    }
+    folder = _folder(template, tuple(map(values.get, template.in_folders)), is_dated="Y" in values)
+    values["id"] = _id_text(id, max_name_bytes)
+    return Place(folder, _fitting_stem(template.stem, values, id, max_name_bytes - len(LONGEST_SUFFIX)))
+
+
+@lru_cache(REMEMBERED)
+def _folder(template: Template, texts: tuple[str | None, ...], *, is_dated: bool) -> str:
+    """The folder of the videos that have these texts for what the template has in its folders."""
+    values = {name: text for name, text in zip(template.in_folders, texts, strict=True) if text is not None}
+    names = [
+        _folder_name(_render(component, values))
         for component in template.folders
-        if dated or not _is_dated(component)
+        if is_dated or not _is_dated(component)
     ]
-    if folders and folders[0].lower() in _OWN_NAMES:
-        folders[0] = f"_{folders[0]}"
-    if not dated and any(_is_dated(component) for component in template.folders):
-        folders.insert(0, UNDATED)
-    in_stem = values | {"id": _id_text(id, max_name_bytes)}
-    return Place("/".join(folders), _fitting_stem(template.stem, in_stem, id, max_name_bytes - len(LONGEST_SUFFIX)))
+    if names and names[0].lower() in _OWN_NAMES:
+        names[0] = f"_{names[0]}"
+    if not is_dated and any(_is_dated(component) for component in template.folders):
+        names.insert(0, UNDATED)
+    return "/".join(names)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -185,7 +205,8 @@ def _revision_mark(revision: int) -> str:
 
 def slug(prompt: str, limit: int = MAX_SLUG) -> str:
     """The first words of a prompt, in `[a-z0-9-]`; empty where it has none that ASCII can spell."""
-    return _shortened(_OTHER_THAN_WORDS.sub("-", _spelled(prompt[:MAX_TEXT]).casefold()).strip("-"), limit)
+    words = _spelled(prompt[:MAX_TEXT]).casefold().translate(_WORDS).split()
+    return _shortened("-".join(words), limit)
 
 
 def _shortened(words: str, limit: int) -> str:
@@ -249,15 +270,17 @@ def _date_values(created: datetime | None, zone: tzinfo) -> dict[str, str]:
         local = created.astimezone(zone)
     except (OverflowError, ValueError):
         return {}
+    return {**_day_values(local.date()), "H": f"{local.hour:02}", "M": f"{local.minute:02}", "S": f"{local.second:02}"}
+
+
+@lru_cache(REMEMBERED)
+def _day_values(day: date) -> dict[str, str]:
     return {
-        "Y": f"{local.year:04}",
-        "m": f"{local.month:02}",
-        "d": f"{local.day:02}",
-        "H": f"{local.hour:02}",
-        "M": f"{local.minute:02}",
-        "S": f"{local.second:02}",
-        "j": f"{local.timetuple().tm_yday:03}",
-        "y": f"{local.year % 100:02}",
+        "Y": f"{day.year:04}",
+        "m": f"{day.month:02}",
+        "d": f"{day.day:02}",
+        "j": f"{day.timetuple().tm_yday:03}",
+        "y": f"{day.year % 100:02}",
     }
 
 
@@ -266,20 +289,27 @@ def _is_dated(component: Component) -> bool:
 
 
 def _render(component: Component, values: Mapping[str, str]) -> str:
-    texts: list[str] = []
+    """The component with these values, each of which is made of `[A-Za-z0-9._-]`."""
+    texts = [part.value if part.sort == "literal" else values.get(part.value, "") for part in component]
+    if not all(texts):
+        texts = _without_gaps(component, texts)
+    return "".join(texts)
+
+
+def _without_gaps(component: Component, texts: list[str]) -> list[str]:
+    """The texts of a component's parts, of which some are empty, without the separators that these take along."""
+    kept: list[str] = []
     after_empty = after_literal = False
-    for part in component:
+    for part, text in zip(component, texts, strict=True):
         literal = part.sort == "literal"
-        value = part.value if literal else values.get(part.value, "")
-        if literal and after_empty:
-            value = value.lstrip(SEPARATORS)
+        value = text.lstrip(SEPARATORS) if literal and after_empty else text
         if value:
-            texts.append(value)
+            kept.append(value)
             after_literal = literal
         after_empty = not literal and not value
     if after_empty and after_literal:
-        texts[-1] = texts[-1].rstrip(SEPARATORS)
-    return _OTHER.sub("-", "".join(texts))
+        kept[-1] = kept[-1].rstrip(SEPARATORS)
+    return kept
 
 
 def _fitting_stem(component: Component, values: dict[str, str], original_id: str, room: int) -> str:
@@ -303,13 +333,16 @@ def _folder_name(text: str) -> str:
     return f"_{name}" if name.partition(".")[0].lower() in _DEVICES or name.lower() in _LITTER else name
 
 
+@lru_cache(REMEMBERED)
 def _plain(text: str) -> str:
     """A short upstream text as part of a name."""
-    return _OTHER.sub("-", _spelled(text[:MAX_FOLDER_NAME])).strip("-.")
+    return _OTHER.sub("-", _spelled(text)).strip("-.")
 
 
 def _spelled(text: str) -> str:
     """Compatibility forms and accented letters taken apart, the accents gone."""
+    if text.isascii():
+        return text
     return "".join(
         character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
     )

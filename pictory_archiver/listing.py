@@ -3,20 +3,20 @@
 Of duplicate ids the first wins, so an item that moves from one page to the next during the walk is met once. A token
 that was met before (the page is asked for once more before that is believed), or 50 pages in a row without a new id,
 would go on for ever: the listing makes no sense and ends. An empty page with a token is no end.
+
+Of a video that was met nothing but a mark is kept, so that a listing of a million videos takes some megabytes.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from .errors import ListingError
 from .events import Observer, PageListed
+from .marks import Marks
 from .models import Page, Video
 
 PAGES_WITHOUT_NEWS = 50
-LONGEST_REMEMBERED = 256
-
 
 Fetch = Callable[[str | None], Awaitable[Page]]
 
@@ -27,12 +27,13 @@ async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> As
     A video that an earlier page had is among the `repeated` ones of its page. `fetch` gets the page of a token. Raises
     what it raises, and `ListingError` where the listing makes no sense.
     """
-    seen: set[str] = set()
-    tokens: set[str] = set() if token is None else {_mark(token)}
+    seen, tokens = Marks(), Marks()
+    if token is not None:
+        tokens.add(token)
     number, stale = 0, 0
     while True:
         page = await fetch(token)
-        if page.next_key is not None and _mark(page.next_key) in tokens:
+        if page.next_key is not None and page.next_key in tokens:
             page = await fetch(token)
         number += 1
         fresh, repeated = _sorted(page.videos, seen)
@@ -42,7 +43,7 @@ async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> As
         yield Page(videos=fresh, odd=page.odd, next_key=token, repeated=repeated)
         if token is None:
             return
-        if _mark(token) in tokens:
+        if not tokens.add(token):
             raise ListingError(
                 f"the listing makes no sense: page {number} leads back to a page that was read before",
                 hint="run it again later; what was listed so far is kept",
@@ -52,22 +53,12 @@ async def walk(fetch: Fetch, observer: Observer, token: str | None = None) -> As
                 f"the listing makes no sense: {stale} pages in a row brought no new video",
                 hint="run it again later; what was listed so far is kept",
             )
-        tokens.add(_mark(token))
 
 
-def _sorted(videos: tuple[Video, ...], seen: set[str]) -> tuple[tuple[Video, ...], tuple[Video, ...]]:
+def _sorted(videos: tuple[Video, ...], seen: Marks) -> tuple[tuple[Video, ...], tuple[Video, ...]]:
     """The videos that were not seen before, and those that were."""
     fresh: list[Video] = []
     repeated: list[Video] = []
     for video in videos:
-        mark = _mark(video.id)
-        (repeated if mark in seen else fresh).append(video)
-        seen.add(mark)
+        (fresh if seen.add(video.id) else repeated).append(video)
     return tuple(fresh), tuple(repeated)
-
-
-def _mark(text: str) -> str:
-    """What is remembered of an id or a token: a digest of a long one, so that memory does not depend on its length."""
-    return (
-        text if len(text) <= LONGEST_REMEMBERED else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    )

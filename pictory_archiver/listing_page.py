@@ -140,7 +140,7 @@ def _video(video_id: str, item: dict[str, Any]) -> Video:
 def _field(name: str, value: Any) -> Any:
     """A field as it may be written down. A field that is a source holds a URL, however odd; others may."""
     if isinstance(value, str):
-        return strip_signature(value.strip()) if name in _SOURCES or _URL.fullmatch(value) else value
+        return strip_signature(value.strip()) if name in _SOURCES or _is_url(value) else value
     if name == REFERENCES and isinstance(value, list):
         return [
             _field(name, entry) if isinstance(entry, str) else _rewritten(entry, strip_signature, 1) for entry in value
@@ -166,7 +166,7 @@ def _sources(item: dict[str, Any], written: dict[str, Any]) -> Iterator[Source]:
 def _rewritten(value: Any, rewrite: Callable[[str], str], depth: int = 0) -> Any:
     """`value` with `rewrite` applied to every text in it that is a URL as a whole."""
     if isinstance(value, str):
-        return rewrite(value.strip()) if _URL.fullmatch(value) else value
+        return rewrite(value.strip()) if _is_url(value) else value
     if depth > MAX_DEPTH:
         raise RecursionError
     if isinstance(value, list):
@@ -174,6 +174,10 @@ def _rewritten(value: Any, rewrite: Callable[[str], str], depth: int = 0) -> Any
     if isinstance(value, dict):
         return {name: _rewritten(entry, rewrite, depth + 1) for name, entry in value.items()}
     return value
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text and _URL.fullmatch(text) is not None
 
 
 def _identity(value: Any) -> str:

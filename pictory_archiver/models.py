@@ -128,6 +128,14 @@ class Place(Struct, frozen=True):
     def sidecar(self) -> PurePosixPath:
         return self.path(f"{self.stem}.json")
 
+    def text(self, name: str) -> str:
+        """The same path as text, for where a path for each file of a large archive would cost too much."""
+        return f"{self.folder}/{name}" if self.folder else name
+
+    @property
+    def sidecar_text(self) -> str:
+        return self.text(f"{self.stem}.json")
+
 
 class Asset(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file of a video, as the sidecar and the catalogue record it.

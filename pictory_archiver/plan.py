@@ -22,6 +22,8 @@ from .sidecar import Change, Sidecar, is_complete, timestamp
 LOOK_BACK = timedelta(days=2)
 DELETED_HERE = "deleted from the archive"
 _ORDER = {kind: position for position, kind in enumerate(Kind)}
+_OUTPUT_SLOTS = tuple(Slot(kind) for kind in OUTPUTS)
+_UNSETTLED = frozenset((Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED))
 
 
 class Task(Struct, frozen=True):
@@ -81,7 +83,7 @@ def plan_video(
     """The plan for a video, from the sidecar that the archive has of it (None: not known)."""
     known = {asset.slot: asset for asset in before.assets} if before else {}
     sources = {source.slot: source for source in video.sources}
-    slots = [*(Slot(kind) for kind in OUTPUTS), *(slot for slot in sources if slot.kind in INPUTS)]
+    slots = [*_OUTPUT_SLOTS, *(slot for slot in sources if slot.kind in INPUTS)]
     slots += [slot for slot, asset in known.items() if slot not in slots and asset.held]
 
     assets: list[Asset] = []
@@ -175,7 +177,7 @@ def wanted_kinds(words: Iterable[str]) -> frozenset[Kind]:
 
 def is_unsettled(asset: Asset) -> bool:
     """True for a file that is wanted and not held, and that another run may get."""
-    return asset.status in (Status.PENDING, Status.FAILED, Status.MISSING, Status.DENIED)
+    return asset.status in _UNSETTLED
 
 
 def may_be_tried(asset: Asset, *, again: bool) -> bool:

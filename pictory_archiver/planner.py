@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +18,7 @@ from .addresses import is_signed
 from .catalogue import Known, name_key
 from .listing_page import created_of, video_of
 from .models import Asset, Kind, Place, Slot, Status, Video
-from .plan import DELETED_HERE, Circumstances, VideoPlan, is_unsettled, plan_video
+from .plan import DELETED_HERE, Circumstances, VideoPlan, plan_video
 from .settings import Layout
 from .shelf import Shelf
 from .sidecar import BrokenSidecar, Sidecar, parse, timestamp
@@ -29,7 +28,10 @@ from .tries import Tries
 
 BATCH_OF_DUE = 200
 
-Sizes = dict[PurePosixPath, int | None]
+Sizes = dict[str, int | None]
+_NOTHING_KNOWN = Circumstances()
+_UNTRIED = Tries()
+_TRIED = frozenset((Status.FAILED, Status.MISSING, Status.DENIED, Status.REJECTED))
 
 
 class Policy(Struct, frozen=True):
@@ -94,8 +96,7 @@ class Planner:
         """The plans for listed videos, in their order. Raises `StorageError`, `ConfigError` for newer sidecars."""
         if not videos:
             return []
-        recorded = await self._shelf.ask(self._shelf.catalogue.known, [video.id for video in videos])
-        return await self._plan(videos, recorded, is_listed=True)
+        return await self._plan(videos, *await self._shelf.ask(self._looked_up, videos), is_listed=True)
 
     async def plan_due(self) -> AsyncIterator[Planned]:
         """The plans for what is due, was not tried in this run, and can be had without listing it again."""
@@ -103,7 +104,8 @@ class Planner:
         while batch := await self._shelf.ask(self._due, after):
             after = batch[-1].sidecar.id
             videos = [video_of(known.sidecar.id, known.sidecar.video) for known in batch]
-            for planned in await self._plan(videos, {known.sidecar.id: known for known in batch}, is_listed=False):
+            recorded = {known.sidecar.id: known for known in batch}
+            for planned in await self._plan(videos, recorded, {}, set(), is_listed=False):
                 yield planned
 
     def _due(self, after: str) -> list[Known]:
@@ -117,17 +119,33 @@ class Planner:
             limit=BATCH_OF_DUE,
         )
 
-    async def _plan(self, videos: Sequence[Video], recorded: dict[str, Known], *, is_listed: bool) -> list[Planned]:
-        sizes = await self._store.sizes(_paths(recorded.values()))
-        known = {each.sidecar.id: each for each in await self._strays.in_place(list(recorded.values()), sizes)}
+    def _looked_up(self, videos: Sequence[Video]) -> tuple[dict[str, Known], dict[str, Place], set[str]]:
+        """What the catalogue knows of these videos, by id; the places that the others would get, by id; and which of
+        these places are taken, by their `name_key`."""
+        recorded = self._shelf.catalogue.known([video.id for video in videos])
         wished = {video.id: self._wished_place(video) for video in videos if video.id not in recorded}
-        known |= await self._not_recorded(wished)
-        sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
-        known |= await self._adopted(known.values(), sizes)
-        sizes |= await self._store.sizes(path for path in _paths(known.values()) if path not in sizes)
+        return recorded, wished, self._shelf.catalogue.taken(list(wished.values()))
+
+    async def _plan(
+        self,
+        videos: Sequence[Video],
+        recorded: Mapping[str, Known],
+        wished: Mapping[str, Place],
+        taken: set[str],
+        *,
+        is_listed: bool,
+    ) -> list[Planned]:
+        sizes = await self._sizes(recorded.values(), wished.values())
+        known = {each.sidecar.id: each for each in await self._strays.in_place(list(recorded.values()), sizes)}
+        if any(sizes[place.sidecar_text] is not None for place in wished.values()):
+            known |= await self._not_recorded(wished)
+        sizes |= await self._sizes(each for each in known.values() if each is not recorded.get(each.sidecar.id))
+        adopted = await self._adopted(known.values(), sizes)
+        sizes |= await self._sizes(adopted.values())
+        known |= adopted
 
         places = {video_id: each.place for video_id, each in known.items()}
-        places |= await self._new_places({video: place for video, place in wished.items() if video not in known})
+        places |= _new_places({video: place for video, place in wished.items() if video not in known}, taken)
         return [
             self._planned(
                 video, places[video.id], known.get(video.id), recorded.get(video.id), sizes, is_listed=is_listed
@@ -135,12 +153,17 @@ class Planner:
             for video in videos
         ]
 
+    async def _sizes(self, videos: Iterable[Known], places: Iterable[Place] = ()) -> Sizes:
+        """The sizes of the sidecars of these videos and of the files that they name, and of the sidecars at places."""
+        paths = [place.sidecar_text for place in places]
+        for known in videos:
+            paths.append(known.place.sidecar_text)
+            paths += [known.place.text(asset.path) for asset in known.sidecar.assets if asset.path]
+        return await self._store.sizes(paths) if paths else {}
+
     async def _not_recorded(self, wished: Mapping[str, Place]) -> dict[str, Known]:
         """What is here of videos that the catalogue does not know: it is of an earlier day where a sidecar lies in the
         place that a video would get."""
-        sizes = await self._store.sizes(place.sidecar for place in wished.values())
-        if all(size is None for size in sizes.values()):
-            return {}
         strays = await self._strays.places()
         found = {}
         for video_id in wished.keys() & strays.keys():
@@ -156,9 +179,9 @@ class Planner:
         self, video: Video, place: Place, known: Known | None, recorded: Known | None, sizes: Sizes, *, is_listed: bool
     ) -> Planned:
         before = known.sidecar if known else None
-        about = self._circumstances(known, sizes, is_listed=is_listed) if known else Circumstances()
+        about = self._circumstances(known, sizes, is_listed=is_listed) if known else _NOTHING_KNOWN
         plan = plan_video(video, before, self._policy.wanted, about)
-        is_there = known is not None and sizes[place.sidecar] == known.sidecar_bytes
+        is_there = known is not None and sizes[place.sidecar_text] == known.sidecar_bytes
         return Planned(
             plan=plan,
             place=place,
@@ -197,7 +220,7 @@ class Planner:
         """What sidecars say that are not the ones the catalogue knows."""
         adopted = {}
         for known in videos:
-            size = sizes[known.place.sidecar]
+            size = sizes[known.place.sidecar_text]
             if size is None or size == known.sidecar_bytes:
                 continue
             data = await self._store.read(known.place.sidecar) or b""
@@ -208,15 +231,6 @@ class Planner:
             if sidecar.id == known.sidecar.id:
                 adopted[sidecar.id] = known.written(sidecar, data)
         return adopted
-
-    async def _new_places(self, wished: Mapping[str, Place]) -> dict[str, Place]:
-        """A place for each of these videos, by id: none that another video has, case aside."""
-        taken = await self._shelf.ask(self._shelf.catalogue.taken, list(wished.values()))
-        places = {}
-        for video_id, place in wished.items():
-            places[video_id] = layout.distinct(place, video_id) if name_key(place) in taken else place
-            taken.add(name_key(places[video_id]))
-        return places
 
     def _wished_place(self, video: Video) -> Place:
         return layout.place(
@@ -232,36 +246,40 @@ class Planner:
         )
 
 
-def _paths(known: Iterable[Known]) -> list[PurePosixPath]:
-    paths = []
-    for record in known:
-        paths.append(record.place.sidecar)
-        paths += [record.place.path(asset.path) for asset in record.sidecar.assets if asset.path]
-    return paths
+def _new_places(wished: Mapping[str, Place], taken: set[str]) -> dict[str, Place]:
+    """A place for each of these videos, by id: none that another video has, case aside."""
+    places = {}
+    for video_id, place in wished.items():
+        key = name_key(place)
+        if key in taken:
+            place = layout.distinct(place, video_id)
+            key = name_key(place)
+        places[video_id] = place
+        taken.add(key)
+    return places
 
 
 def _lost(known: Known, sizes: Sizes) -> Iterable[Slot]:
     for asset in known.sidecar.assets:
-        if asset.status is Status.STORED and (not asset.path or sizes[known.place.path(asset.path)] != asset.bytes):
+        if asset.status is Status.STORED and (not asset.path or sizes[known.place.text(asset.path)] != asset.bytes):
             yield asset.slot
 
 
 def _is_deleted(known: Known, asset: Asset, sizes: Sizes) -> bool:
-    return asset.path is None or sizes[known.place.path(asset.path)] is None
+    return asset.path is None or sizes[known.place.text(asset.path)] is None
 
 
 def _tries(plan: VideoPlan, before: Mapping[Slot, Tries], *, is_listed: bool) -> dict[Slot, Tries]:
     """The tries for each file that is not held. A file that is wanted anew begins anew; only a listing tells whether
     its URL is signed."""
-    sources = {source.slot: source for source in plan.video.sources}
+    signed = {source.slot: is_signed(source.url) for source in plan.video.sources} if is_listed else None
     found = {}
     for asset in plan.assets:
         if asset.held:
             continue
-        old = before.get(asset.slot, Tries())
-        signed = old.signed
-        if is_listed:
-            signed = asset.slot in sources and is_signed(sources[asset.slot].url)
-        counts = (is_unsettled(asset) and asset.status is not Status.PENDING) or asset.status is Status.REJECTED
-        found[asset.slot] = msgspec.structs.replace(old, signed=signed) if counts else Tries(signed=signed)
+        slot = asset.slot
+        old = before.get(slot, _UNTRIED)
+        is_signed_now = old.signed if signed is None else signed.get(slot, False)
+        new = old if asset.status in _TRIED else _UNTRIED
+        found[slot] = new if new.signed == is_signed_now else msgspec.structs.replace(new, signed=is_signed_now)
     return found

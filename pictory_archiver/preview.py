@@ -196,7 +196,7 @@ def _intended(planned: Planned, slots: list[Slot]) -> Intended:
         created=timestamp(video.created) if video.created else None,
         model=video.model,
         prompt=video.prompt,
-        path=str(planned.place.path(planned.place.stem)),
+        path=planned.place.text(planned.place.stem),
         files=tuple(str(slot) for slot in slots),
         reason=planned.plan.reason or fallback,
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import aiofiles
 
@@ -16,6 +18,8 @@ from .settings import MIB
 from .space import Space
 from .staging import BATCH, Check, Committed, Site, Staged, clone
 from .threads import Threads
+
+P = TypeVar("P", str, PurePosixPath)
 
 THREADS = 6
 """More of them would only stand in the way of the event loop: each waits for it, and it for each, at every call."""
@@ -92,11 +96,12 @@ class Store:
         except OSError:
             return None
 
-    async def sizes(self, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, int | None]:
+    async def sizes(self, paths: Iterable[P]) -> dict[P, int | None]:
         """The size of each file in bytes, None where there is none; no file is opened."""
+        root = f"{self.root}{os.sep}"
 
-        def step() -> dict[PurePosixPath, int | None]:
-            return {path: disk.size_of(self.root / path) for path in paths}
+        def step() -> dict[P, int | None]:
+            return {path: disk.size_of(f"{root}{path}") for path in paths}
 
         return await self._threads.hop(step)
 

@@ -35,10 +35,10 @@ class Strays:
         return self._places
 
     async def in_place(
-        self, videos: Sequence[Known], sizes: Mapping[PurePosixPath, int | None] | None = None
+        self, videos: Sequence[Known], sizes: Mapping[str, int | None] | None = None
     ) -> list[Known]:
         """These videos, those that were moved at the place where they are now. `sizes` are known of their sidecars."""
-        paths = [known.place.sidecar for known in videos if known.sidecar_bytes is not None]
+        paths = [known.place.sidecar_text for known in videos if known.sidecar_bytes is not None]
         sizes = await self._store.sizes(paths) if sizes is None else sizes
         lost = {path for path in paths if sizes[path] is None}
         if not lost:
@@ -46,7 +46,7 @@ class Strays:
         places = await self.places()
         return [
             msgspec.structs.replace(known, place=places[known.sidecar.id])
-            if known.place.sidecar in lost and known.sidecar.id in places
+            if known.place.sidecar_text in lost and known.sidecar.id in places
             else known
             for known in videos
         ]

@@ -43,6 +43,32 @@ def test_a_page_of_32_mb_takes_384_mib_at_most(page: str) -> None:
     assert said == "True\n"
 
 
+def test_a_listing_of_a_million_videos_takes_48_mib_at_most() -> None:
+    said = bounded(
+        """
+        import asyncio
+        from pictory_archiver.events import silent
+        from pictory_archiver.listing import walk
+        from pictory_archiver.models import Page, Video
+
+        async def page(token):
+            number = int(token or 0)
+            ids = (f"20260409185104635ec00b33{number:06}{each:04}" for each in range(1000))
+            videos = tuple(Video(each, {}, None, "", "", "", ()) for each in ids)
+            return Page(videos, (), str(number + 1) if number < 999 else None)
+
+        async def count():
+            return sum([len(page.videos) async for page in walk(page, silent)])
+
+        begin()
+        print(asyncio.run(count()))
+        """,
+        mebibytes=48,
+        seconds=60,
+    )
+    assert said == "1000000\n"
+
+
 SIDECARS = {
     "lists": 'b"[" * 60_000_000',
     "small numbers": 'b\'{"video":{"x":[\' + b"0," * 30_000_000 + b"0]}}"',

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from pictory_archiver import key as key_module
 from pictory_archiver.errors import ConfigError
-from pictory_archiver.key import MASK, Key, find_key, mask
+from pictory_archiver.key import MASK, Key, Masking, find_key, mask
 from pictory_archiver.settings import Api
 
 SECRET = "5ecre7Key"
@@ -76,6 +76,24 @@ def test_the_fingerprint_is_salted_and_tells_keys_apart() -> None:
     assert one.fingerprint(b"a") == same.fingerprint(b"a")
     assert len({one.fingerprint(b"a"), one.fingerprint(b"b"), other.fingerprint(b"a")}) == 3
     assert one.fingerprint(b"a") == hmac.new(b"a", TEXT.encode(), "sha256").hexdigest()
+
+
+QUOTABLE = "pictai_quoted/\"0123\\aZ"
+
+
+@given(data=st.data(), before=st.binary(max_size=20), after=st.binary(max_size=20))
+def test_a_key_is_masked_however_json_spells_it(data: st.DataObject, before: bytes, after: bytes) -> None:
+    spelled = "".join(
+        data.draw(st.sampled_from([each, each.swapcase(), f"\\{each}", f"\\u{ord(each):04x}", f"\\u{ord(each):04X}"]))
+        for each in QUOTABLE
+    ).encode()
+    masked = Masking(QUOTABLE).masked(before + spelled + after)
+    assert masked in (before + MASK.encode() + after, before.removesuffix(b"\\") + MASK.encode() + after)
+
+
+@pytest.mark.parametrize("text", [b"", b"pictai_quoted", b'"pictai_other/\\"0123\\\\az" \\u0041', "ünder".encode()])
+def test_a_text_without_the_key_stays_as_it_is(text: bytes) -> None:
+    assert Masking(QUOTABLE).masked(text) == text
 
 
 @given(st.text(), st.text())
