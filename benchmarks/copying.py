@@ -21,6 +21,7 @@ from .origin import ECHO_MODULE, SEARCHED, FileSet, Served, serving
 
 KB, MB = 1000, 1_000_000
 CONNECTIONS = 16
+MOST_WORKERS = 64
 SMALL_FILE = 40 * KB
 SMALL = FileSet("SMALL", 1000, dict.fromkeys(("video", "thumbnail", "preview", "last_frame"), SMALL_FILE))
 MIXED = FileSet("MIXED", 300, {"video": 8 * MB, "thumbnail": 40 * KB, "preview": 150 * KB, "last_frame": MB})
@@ -93,23 +94,26 @@ def copying(files: FileSet, rounds: int, folder: Path, *, peers: tuple[Peer, ...
         if peer not in present:
             yield f"{peer.name} is not measured: it is not installed."
     home = folder / files.name
+    settings = ["--config", str(home / "settings.yaml")]
+    sync = [*PROGRAM, "sync", "-q", "--assets", OUTPUTS, *settings]
     with serving(files, home / "server") as served, account_of(files.videos, served.origin, home) as env:
-        settings = home / "settings.yaml"
         trusted = {"ca_file": str(served.ca_file)}
-        settings.write_text(yaml.safe_dump({"network": trusted, "download": {"workers": CONNECTIONS}}))
+        (home / "settings.yaml").write_text(yaml.safe_dump({"network": trusted, "download": {"workers": CONNECTIONS}}))
         copies = home / "copies"
         took: dict[str, list[Timed]] = {name: [] for name in ("sync", *(peer.name for peer in present))}
         for number in range(rounds):
             into = copies / str(number)
-            words = [*PROGRAM, "sync", str(into / "sync"), "-q", "--assets", OUTPUTS, "--config", str(settings)]
-            took["sync"].append(_taken(words, env, home, into / "sync", files))
+            took["sync"].append(_taken([*sync, str(into / "sync")], env, home, into / "sync", files))
             for peer in present:
                 target = into / peer.name.replace(" ", "-").replace(",", "")
                 target.mkdir(parents=True)
                 words = peer.words(served, home, target)
                 took[peer.name].append(_taken(words, env, home, target, files))
+        words = [*sync, str(copies / "most"), "--workers", str(MOST_WORKERS)]
+        most = _taken(words, env, home, copies / "most", files)
     yield ROW.format(f"{files.name}: {files.files:,} files, {files.bytes / MB:,.0f} MB", *HEADS)
     yield from (_row(name, each, took["sync"]) for name, each in took.items())
+    yield f"With {MOST_WORKERS} workers sync takes {most.seconds:.2f} s, and {most.peak_bytes / MB:.0f} MB at its peak."
 
 
 def _row(name: str, took: list[Timed], ours: list[Timed]) -> str:
