@@ -15,7 +15,13 @@ import msgspec
 from msgspec import Struct
 
 PROGRAM = (sys.executable, "-m", "pictory_archiver")
+MOST_MEMORY = 150_000_000
+"""Bytes, promised for every command, whatever the number of videos."""
+
 MAX_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+_peaks: list[int] = []
 
 
 class Timed(Struct, frozen=True):
@@ -89,7 +95,15 @@ def timed(command: list[str], *, env: dict[str, str], output: Path, source: Path
     process.returncode = os.waitstatus_to_exitcode(ended)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
-    return Timed(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAX_RSS_UNIT)
+    peak = usage.ru_maxrss * MAX_RSS_UNIT
+    if tuple(command[: len(PROGRAM)]) == PROGRAM:
+        _peaks.append(peak)
+    return Timed(seconds, usage.ru_utime + usage.ru_stime, peak)
+
+
+def highest_peak() -> int:
+    """The most memory, in bytes, that any command of ours took in this process of measuring."""
+    return max(_peaks, default=0)
 
 
 def _last_object(printed: Path) -> bytes:

@@ -59,8 +59,8 @@ class Journeys:
         if plan.unsettled and planned.is_listed:
             inputs = (source for source in plan.video.sources if source.slot.kind in INPUTS and is_signed(source.url))
             self.live_urls |= {(plan.video.id, source.slot): source.url for source in inputs}
-        as_it_stands = self._compose(planned, {})
-        if not plan.tasks and _is_true(planned, as_it_stands):
+        as_it_stands = None if plan.tasks else self._compose(planned, {})
+        if as_it_stands and _is_true(planned, as_it_stands):
             if planned.known and planned.tries != planned.known.tries:
                 await self._shop.shelf.add(self.known(planned))
             tally(VideosHeld(1) if as_it_stands.complete else VideoDone(plan.video.id, complete=False))

@@ -120,7 +120,7 @@ def test_killed_at_random_times_it_comes_to_its_end(
     account: Account, archive: Path, record_figures: RecordFigures, seed: int
 ) -> None:
     """With all its workers and threads. Each run may live longer than the one before, so that one of them ends."""
-    simulator, program = account(World(count=40), latency=0.01)
+    simulator, program = account(World(count=120), latency=0.02)
     chance = random.Random(seed)
     promised: set[str] = set()
     kills = 0
