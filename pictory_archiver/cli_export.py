@@ -89,7 +89,9 @@ def _export_videos(chosen: Chosen, form: str, wanted: Wanted, output: Path | Non
     def work(gallery: Gallery) -> exports.Written:
         nonlocal to
         written = exports.Written()
-        ids = wanted.ids(gallery, zone)
+        entries = gallery.entries(
+            wanted.ids(gallery, zone)
+        )  # which reads all continuations: a signal ends that at once
         with stopped_between_steps(silent) as step, destination(output, archive.root, EXPORTS[form]) as to:
             formats = {
                 "csv": lambda: exports.csv(zone),
@@ -97,7 +99,7 @@ def _export_videos(chosen: Chosen, form: str, wanted: Wanted, output: Path | Non
                 "m3u": lambda: exports.m3u(archive.root, to.folder),
                 "requests": exports.requests,
             }
-            for data in written.data(formats[form](), gallery.entries(ids)):
+            for data in written.data(formats[form](), entries):
                 to.write(data)
                 step(VideosChecked(1))
                 if not has_reader():

@@ -63,10 +63,15 @@ class Filter(Struct, frozen=True, kw_only=True):
     standings: tuple[Choice, ...] = ()
     query: Query = Query()
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether more of a video decides than its words and when it was made."""
+        return bool(self.models or self.aspect_ratios or self.standings)
+
     def admits(self, video: Glance) -> bool:
         """Whether a video is meant."""
         return (
-            self._is_in_time(video.created)
+            self.is_in_time(video.created)
             and _is_one_of(video.model, self.models)
             and _is_one_of(video.aspect_ratio, self.aspect_ratios)
             and (
@@ -77,7 +82,8 @@ class Filter(Struct, frozen=True, kw_only=True):
             and self.query.fits(video.prompt, video.id)
         )
 
-    def _is_in_time(self, created: datetime | None) -> bool:
+    def is_in_time(self, created: datetime | None) -> bool:
+        """Whether the creation date is within the bounds."""
         if self.since is None and self.until is None:
             return True
         if created is None or (self.since is not None and created < self.since):

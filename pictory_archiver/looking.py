@@ -67,17 +67,22 @@ class Gallery:
 
     def _created(self, wanted: Filter) -> dict[str, datetime | None]:
         """When each of the videos was made that are meant, by id."""
-        overview, words = self.catalogue.overview, wanted.query.words
-        found = self.catalogue.prompts.search(words) if words else None
-        if found is not None and wanted == Filter(query=wanted.query):
-            return found
-        glances = overview.glances() if found is None else overview.glances_of(list(found))
+        overview, found = self.catalogue.overview, self.catalogue.prompts.search(wanted.query.words)
+        if found is None:
+            return {each.id: each.created for each in overview.glances() if wanted.admits(each)}
+        in_time = {video_id: created for video_id, created in found.items() if wanted.is_in_time(created)}
+        if not wanted.needs_a_look:
+            return in_time
+        is_most = 2 * len(in_time) > self.catalogue.count_videos()[0]
+        glances = overview.glances() if is_most else overview.glances_of(list(in_time))
         return {each.id: each.created for each in glances if wanted.admits(each)}
 
     def entries(self, ids: Sequence[str], *, chained: bool = True) -> Iterator[Entry]:
         """The videos of these ids, in their order. One that is gone from the catalogue by now is left out. Where they
         need not be `chained`, they tell of no continuations, and not all videos are read for these."""
-        chains = self.chains if chained else Chains({})
+        return self._entries(ids, self.chains if chained else Chains({}))
+
+    def _entries(self, ids: Sequence[str], chains: Chains) -> Iterator[Entry]:
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             known = self.catalogue.known(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -18,6 +18,17 @@ from .models import Kind
 
 BATCH_OF_IDS = 500
 
+
+class _Facts(TypedDict, total=False):
+    """As much of an item as decides about a video."""
+
+    prompt: Any
+    model: Any
+    aspectRatio: Any
+    duration: Any
+
+
+_facts_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Facts)
 _item_decoder = msgspec.json.Decoder(dict[str, Any])
 _history_decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -55,7 +66,7 @@ class Overview:
                 ids,
             )
             for row in rows:
-                item = _item_decoder.decode(text(row[2]))
+                item = _facts_decoder.decode(text(row[2]))
                 video_id = text(row[0])
                 held = Standing.PENDING if video_id in waiting else Standing.INCOMPLETE
                 yield Glance(
