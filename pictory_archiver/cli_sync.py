@@ -243,7 +243,9 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
 
     def tell(intended: Intended) -> None:
         if not is_quiet:
-            sys.stdout.write(f"{json_line(intended) if as_json else intended_line(intended)}\n")  # echo would flush each
+            sys.stdout.write(
+                f"{json_line(intended) if as_json else intended_line(intended)}\n"
+            )  # echo would flush each
 
     (chosen,) = asked.choose()
     for warning in chosen.loaded.warnings:

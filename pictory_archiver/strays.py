@@ -34,9 +34,7 @@ class Strays:
             self._places = await self._shelf.ask(find_strays, self._store.root, self._shelf.catalogue)
         return self._places
 
-    async def in_place(
-        self, videos: Sequence[Known], sizes: Mapping[str, int | None] | None = None
-    ) -> list[Known]:
+    async def in_place(self, videos: Sequence[Known], sizes: Mapping[str, int | None] | None = None) -> list[Known]:
         """These videos, those that were moved at the place where they are now. `sizes` are known of their sidecars."""
         paths = [known.place.sidecar_text for known in videos if known.sidecar_bytes is not None]
         sizes = await self._store.sizes(paths) if sizes is None else sizes

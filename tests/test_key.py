@@ -78,7 +78,7 @@ def test_the_fingerprint_is_salted_and_tells_keys_apart() -> None:
     assert one.fingerprint(b"a") == hmac.new(b"a", TEXT.encode(), "sha256").hexdigest()
 
 
-QUOTABLE = "pictai_quoted/\"0123\\aZ"
+QUOTABLE = 'pictai_quoted/"0123\\aZ'
 
 
 @given(data=st.data(), before=st.binary(max_size=20), after=st.binary(max_size=20))
