@@ -39,7 +39,7 @@ def reindexing(videos: int, folder: Path) -> Iterator[str]:
     yield ROW.format(f"reindex, {videos:,} sidecars", "seconds", "CPU s", "videos/CPU s", "peak MB")
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     for title in ("without a catalogue", "in place of a catalogue"):
-        took = timed([*PROGRAM, "reindex", str(archive)], env=env, output=folder / "told")
+        took = timed([*PROGRAM, "reindex", str(archive), "-q"], env=env, output=folder / "told")
         yield row(title, videos, took)
 
 

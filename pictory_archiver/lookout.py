@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from .findings import Finding, Seen, What, is_promise
 from .layout import PARTIAL
 from .models import Place, Slot
 from .reading import Reader
+from .settings import MIB
 from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
 from .subset import Subset
 from .text import printable
@@ -26,6 +27,8 @@ from .verdicts import Looked
 from .verification import MAX_PATH
 
 VIDEOS_PER_STEP = 8
+MOST_VIDEOS_PER_STEP = 64
+BYTES_PER_STEP = 8 * MIB
 
 _OURS_AT_ROOT = frozenset(map(str, (README, INDEX, *EXPORTS.values())))
 
@@ -44,7 +47,7 @@ class Lookout:
     """Looks into one archive, for a check. Its methods may be called by several threads at once, but for `walk`.
 
     With `quick`, sizes are compared and no file is read; else those of the videos of a `subset` are read. Where `only`
-    some videos are wanted, nothing else of others is looked at than their sidecars.
+    some videos are wanted, nothing else of others is looked at than their sidecars. `looked` counts the sidecars.
     """
 
     def __init__(self, root: Path, *, quick: bool, subset: Subset, only: frozenset[str] | None) -> None:
@@ -53,6 +56,7 @@ class Lookout:
         self._subset = subset
         self._only = only
         self.reader = Reader()
+        self.looked = 0
 
     def walk(self) -> Iterator[Chunk]:
         """The folders in the order of their paths, each in chunks."""
@@ -84,7 +88,8 @@ class Lookout:
             names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
             sidecars = [name for name in names if _may_be_sidecar(name)]
             others = tuple(sorted(set(names).difference(sidecars)))
-            *full, last = (sidecars[start : start + VIDEOS_PER_STEP] for start in _starts(len(sidecars)))
+            count = self._videos_per_step()
+            *full, last = (sidecars[start : start + count] for start in range(0, max(len(sidecars), 1), count))
             for each in full:
                 yield Chunk(folder, tuple(each), is_last=False)
             yield Chunk(folder, tuple(last), is_last=True, others=others, troubles=tuple(troubles))
@@ -94,7 +99,17 @@ class Lookout:
 
     def chunk(self, chunk: Chunk) -> list[Looked]:
         """The sidecars of a chunk, and their files."""
-        return [self.sidecar(chunk.folder, name) for name in chunk.sidecars]
+        looked = [self.sidecar(chunk.folder, name) for name in chunk.sidecars]
+        self.looked += len(looked)
+        return looked
+
+    def _videos_per_step(self) -> int:
+        """Few where they are large, so that all readers have some to read; many where the steps would cost more than
+        the reading, as far as those tell that were read so far."""
+        if not self.looked:
+            return VIDEOS_PER_STEP
+        fitting = BYTES_PER_STEP * self.looked // max(self.reader.bytes, 1)
+        return min(max(fitting, VIDEOS_PER_STEP), MOST_VIDEOS_PER_STEP)
 
     def sidecar(self, folder: PurePosixPath, name: str) -> Looked:
         """A sidecar, and the files that it promises."""
@@ -161,11 +176,6 @@ class Lookout:
     def reads(self, sidecar: Sidecar) -> bool:
         """Whether its files are read."""
         return not self._quick and self._subset.holds(sidecar.id)
-
-
-def _starts(count: int) -> Iterable[int]:
-    """Where each of the chunks of so many sidecars begins: one at least."""
-    return range(0, max(count, 1), VIDEOS_PER_STEP)
 
 
 def _may_be_sidecar(name: str) -> bool:

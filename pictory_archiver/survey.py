@@ -49,6 +49,7 @@ from .verdicts import (
 
 STEPS_AHEAD_PER_READER = 3
 ROWS_PER_STEP = 1000
+JUDGED_AT_ONCE = 400
 TELL_EVERY_SECONDS = 0.25
 _TOP = PurePosixPath()
 
@@ -130,8 +131,8 @@ class Survey:
                 if not ahead:
                     break
                 await self._watched(ahead[0][1])
-                steps = []
-                while ahead and ahead[0][1].done():
+                steps: list[tuple[Chunk, list[Looked]]] = []
+                while ahead and ahead[0][1].done() and sum(len(looked) for _, looked in steps) < JUDGED_AT_ONCE:
                     chunk, future = ahead.popleft()
                     steps.append((chunk, future.result()))
                 async for each in self._judged(steps):
@@ -259,6 +260,8 @@ class Survey:
     async def _leftovers(self, chunk: Chunk) -> AsyncIterator[Examined | Finding]:
         """What no readable sidecar of a folder names: videos with a lost or damaged one, and files of none."""
         names = [name for name in (*chunk.others, *self._unreadable) if name not in self._claimed]
+        if not names:
+            return
         stems = sorted({name.partition(".")[0] for name in names if is_text(name)})
         places = [Place.of(chunk.folder / f"{stem}.json") for stem in stems]
         known = {each.place.stem: each for each in await self._shelf.ask(self._shelf.catalogue.at, places)}
