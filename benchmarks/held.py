@@ -1,10 +1,11 @@
 """An archive that holds a whole simulated account, made fast: true sidecars beside files that are no media.
 
-    python -m benchmarks.held ARCHIVE VIDEOS[+NEW] CDN [BYTES|media]
+    python -m benchmarks.held ARCHIVE VIDEOS[+NEW] CDN [BYTES|media|none]
 
 A run over it has everything to compare and nothing to fetch. CDN is the origin of the account's URLs. Each MP4 has so
 many random bytes, every other file a hundredth of that; without BYTES they are empty. With `media` they are real
-media, the same few for all videos, each a hard link to one of them. +NEW adds so many new videos to such an archive.
+media, the same few for all videos, each a hard link to one of them; with `none` there are sidecars alone. +NEW adds so
+many new videos to such an archive.
 """
 
 from __future__ import annotations
@@ -79,6 +80,18 @@ def put_media(sources: Path) -> Put:
     return put
 
 
+def put_nothing(_path: Path, _slot: Slot, _aspect_ratio: str) -> tuple[int, str]:
+    """No files: a sidecar promises empty ones."""
+    return 0, sha256(b"").hexdigest()
+
+
+def put_for(word: str, folder: Path) -> Put:
+    """What the last word of the command line asks for."""
+    if word == "none":
+        return put_nothing
+    return put_media(folder.with_name(f"{folder.name}-media")) if word == "media" else put_random(int(word))
+
+
 async def make_archive(root: Path, videos: int, new: int, cdn: str, put: Put) -> None:
     """Makes the archive in a folder that is not there yet, or adds new videos to one that was made so."""
     world = World(count=videos, cdn_base=cdn)
@@ -119,10 +132,5 @@ def _hold_video(root: Path, planned: Planned, now: datetime, put: Put) -> Known:
 if __name__ == "__main__":
     root, videos, cdn, *size = sys.argv[1:]
     folder = Path(root)
-    put = (
-        put_media(folder.with_name(f"{folder.name}-media"))
-        if size == ["media"]
-        else put_random(int(size[0]) if size else 0)
-    )
     count, _, new = videos.partition("+")
-    asyncio.run(make_archive(folder, int(count), int(new or 0), cdn, put))
+    asyncio.run(make_archive(folder, int(count), int(new or 0), cdn, put_for("".join(size) or "0", folder)))

@@ -251,18 +251,21 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
     for warning in chosen.loaded.warnings:
         console.warn(warning)
     prepared = prepare(context, asked, chosen, console, lambda: None, None)
-    with console.watching() as observer:
-        preview = run_until_signal(
-            preview_sync(
-                prepared.root,
-                prepared.settings,
-                prepared.key,
-                selection=prepared.selection,
-                way=prepared.way,
-                observer=observer,
-                tell=tell,
+    try:
+        with console.watching() as observer:
+            preview = run_until_signal(
+                preview_sync(
+                    prepared.root,
+                    prepared.settings,
+                    prepared.key,
+                    selection=prepared.selection,
+                    way=prepared.way,
+                    observer=observer,
+                    tell=tell,
+                )
             )
-        )
+    finally:
+        sys.stdout.flush()
     lines = preview_lines(preview)
     if not is_quiet:
         click.echo(json_line(preview) if as_json else "\n".join(lines))

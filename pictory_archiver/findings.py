@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from .models import OUTPUTS, Asset, Kind, Slot, Status
 from .sidecar import Sidecar, is_complete
+
+T = TypeVar("T")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -105,13 +108,10 @@ def false_claims(sidecar: Sidecar, name: str) -> Iterator[str]:
         yield f"it does not say what became of {', '.join(lacking)}"
     elif sidecar.complete != is_complete(sidecar.assets):
         yield f'it says "complete": {str(sidecar.complete).lower()}, and its files say otherwise'
-    for slot, count in Counter(asset.slot for asset in sidecar.assets).items():
-        if count > 1:
-            yield f"it names {slot} {count} times"
-    names = Counter(asset.path for asset in sidecar.assets if asset.path is not None)
-    for path, count in names.items():
-        if count > 1 or path == name:
-            yield f"it names {path} for something that this file cannot be"
+    for slot, count in _repeated([asset.slot for asset in sidecar.assets]):
+        yield f"it names {slot} {count} times"
+    for path, _ in _repeated([name, *(asset.path for asset in sidecar.assets if asset.path is not None)]):
+        yield f"it names {path} for something that this file cannot be"
     for asset in sidecar.assets:
         if asset.status is Status.STORED and not is_promise(asset):
             yield f"it calls {asset.slot} stored, and does not say in full as what"
@@ -119,6 +119,13 @@ def false_claims(sidecar: Sidecar, name: str) -> Iterator[str]:
             yield f"it names a file for {asset.slot}, which it does not call stored"
         if asset.status is Status.LINKED and (asset.video_id is None or asset.asset is None):
             yield f"it links {asset.slot} to nothing"
+
+
+def _repeated(values: Sequence[T]) -> list[tuple[T, int]]:
+    """The values that occur several times, and how often. Nearly always there are none."""
+    if len(set(values)) == len(values):
+        return []
+    return [(value, count) for value, count in Counter(values).items() if count > 1]
 
 
 def slots_in_doubt(sidecar: Sidecar, name: str) -> frozenset[Slot]:

@@ -20,7 +20,7 @@ _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
 def holds_more_values_than(limit: int, data: bytes) -> bool:
     """Whether a JSON text holds more values than `limit`, by what opens and separates them."""
-    if _marks(data, 0, len(data)) <= limit:
+    if len(data) <= limit or _marks(data, 0, len(data)) <= limit:
         return False
     found = end = 0
     for text in _TEXT.finditer(data):

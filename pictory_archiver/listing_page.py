@@ -84,10 +84,12 @@ def video_of(video_id: str, item: dict[str, Any]) -> Video:
 
 def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The former values of the fields that differ. A field that is null counts as one that is not there."""
+    if old == new:
+        return {}
     return {
         name: old.get(name)
         for name in dict.fromkeys((*old, *new))
-        if _rewritten(old.get(name), locator) != _rewritten(new.get(name), locator)
+        if old.get(name) != new.get(name) and _rewritten(old.get(name), locator) != _rewritten(new.get(name), locator)
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -17,20 +18,23 @@ from .findings import Finding, Seen, What, is_promise
 from .layout import PARTIAL
 from .models import Place, Slot
 from .reading import Reader
+from .settings import MIB
 from .sidecar import FORMAT, BrokenSidecar, Sidecar, parse
 from .subset import Subset
 from .text import printable
-from .tree import EXPORTS, is_nested
+from .tree import EXPORTS, is_nested, read_bytes
 from .verdicts import Looked
 from .verification import MAX_PATH
 
 VIDEOS_PER_STEP = 8
+MOST_VIDEOS_PER_STEP = 64
+BYTES_PER_STEP = 8 * MIB
 
 _OURS_AT_ROOT = frozenset(map(str, (README, INDEX, *EXPORTS.values())))
 
 
 class Chunk(Struct, frozen=True):
-    """Some of the sidecars of a folder; the last chunk of a folder has all its other names, and what else was found."""
+    """Some of the sidecars of a folder; the last chunk of each has all its other names, and what else was found."""
 
     folder: PurePosixPath
     sidecars: tuple[str, ...]
@@ -43,7 +47,7 @@ class Lookout:
     """Looks into one archive, for a check. Its methods may be called by several threads at once, but for `walk`.
 
     With `quick`, sizes are compared and no file is read; else those of the videos of a `subset` are read. Where `only`
-    some videos are wanted, nothing else of others is looked at than their sidecars.
+    some videos are wanted, nothing else of others is looked at than their sidecars. `looked` counts the sidecars.
     """
 
     def __init__(self, root: Path, *, quick: bool, subset: Subset, only: frozenset[str] | None) -> None:
@@ -52,6 +56,7 @@ class Lookout:
         self._subset = subset
         self._only = only
         self.reader = Reader()
+        self.looked = 0
 
     def walk(self) -> Iterator[Chunk]:
         """The folders in the order of their paths, each in chunks."""
@@ -82,46 +87,58 @@ class Lookout:
             subfolders[:] = sorted(each for each in kept if is_text(each))
             names = sorted(name for name in names if not (is_litter(name) or (is_top and name in _OURS_AT_ROOT)))
             sidecars = [name for name in names if _may_be_sidecar(name)]
-            others = tuple(name for name in names if not _may_be_sidecar(name))
-            for start in range(0, len(sidecars), VIDEOS_PER_STEP):
-                yield Chunk(folder, tuple(sidecars[start : start + VIDEOS_PER_STEP]), is_last=False)
-            yield Chunk(folder, (), is_last=True, others=others, troubles=tuple(troubles))
+            others = tuple(sorted(set(names).difference(sidecars)))
+            count = self._videos_per_step()
+            *full, last = (sidecars[start : start + count] for start in range(0, max(len(sidecars), 1), count))
+            for each in full:
+                yield Chunk(folder, tuple(each), is_last=False)
+            yield Chunk(folder, tuple(last), is_last=True, others=others, troubles=tuple(troubles))
             troubles.clear()
         if troubles:
             yield Chunk(PurePosixPath(), (), is_last=True, troubles=tuple(troubles))
 
     def chunk(self, chunk: Chunk) -> list[Looked]:
         """The sidecars of a chunk, and their files."""
-        return [self.sidecar(chunk.folder, name) for name in chunk.sidecars]
+        looked = [self.sidecar(chunk.folder, name) for name in chunk.sidecars]
+        self.looked += len(looked)
+        return looked
+
+    def _videos_per_step(self) -> int:
+        """Few where they are large, so that all readers have some to read; many where the steps would cost more than
+        the reading, as far as those tell that were read so far."""
+        if not self.looked:
+            return VIDEOS_PER_STEP
+        fitting = BYTES_PER_STEP * self.looked // max(self.reader.bytes, 1)
+        return min(max(fitting, VIDEOS_PER_STEP), MOST_VIDEOS_PER_STEP)
 
     def sidecar(self, folder: PurePosixPath, name: str) -> Looked:
         """A sidecar, and the files that it promises."""
-        path = self._root / folder / name
-        if path.exists() and disk.size_of(path) is None:
-            return Looked(name, None, None, None, is_ours=False, problem="it is a link, or no file", seen={})
+        path = f"{self._root}{os.sep}{folder}{os.sep}{name}"
         try:
-            with open(path, "rb", opener=disk.opener) as file:
-                data = file.read(MAX_SIDECAR + 1)
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                return Looked(name, None, None, None, is_ours=False, problem="it is a link, or no file", seen={})
+            data = read_bytes(path, MAX_SIDECAR + 1)
         except OSError as error:
             problem = f"it cannot be read: {os.strerror(error.errno or 0)}"
             return Looked(name, None, None, None, is_ours=False, problem=problem, seen={})
         digest = hashlib.sha256(data).hexdigest()
-        is_ours = FORMAT.encode() in data
         try:
             sidecar = parse(data)
         except BrokenSidecar as error:
+            is_ours = FORMAT.encode() in data
             return Looked(name, None, len(data), digest, is_ours=is_ours, problem=str(error), seen={})
         except ConfigError as error:
-            return Looked(name, None, len(data), digest, is_ours=is_ours, problem=str(error), seen={}, is_newer=True)
+            return Looked(name, None, len(data), digest, is_ours=True, problem=str(error), seen={}, is_newer=True)
         return Looked(name, sidecar, len(data), digest, is_ours=True, problem="", seen=self.files(folder, sidecar))
 
     def files(self, folder: PurePosixPath, sidecar: Sidecar) -> dict[Slot, Seen]:
         """The files that a sidecar promises, as they are."""
+        if not self.wants(sidecar):
+            return {}
         read = self.reads(sidecar)
-        where = self._root / folder
-        assets = sidecar.assets if self.wants(sidecar) else ()
-        promised = {asset.slot: asset.path for asset in assets if is_promise(asset) and asset.path}
-        return {slot: self.reader.look(where / path, read=read) for slot, path in promised.items()}
+        where = f"{self._root}{os.sep}{folder}{os.sep}"
+        promised = {asset.slot: asset.path for asset in sidecar.assets if is_promise(asset)}
+        return {slot: self.reader.look(f"{where}{name}", read=read) for slot, name in promised.items()}
 
     def files_of(self, known: Known) -> dict[Slot, Seen]:
         """As `files`, where the folder was not walked: it may be lost, or a link by now."""
@@ -133,14 +150,24 @@ class Lookout:
 
     def without_sidecar(self, rows: Sequence[Outline]) -> list[Outline]:
         """Those of which no sidecar is there."""
-        return [row for row in rows if not self.has_sidecar(row.place)]
+        folders = {row.place.folder: row.place for row in rows}
+        lost = {folder for folder, place in folders.items() if not self._has_folder(place)}
+        root = f"{self._root}{os.sep}"
+        return [
+            row for row in rows if row.place.folder in lost or disk.size_of(f"{root}{row.place.sidecar_text}") is None
+        ]
 
     def has_sidecar(self, place: Place) -> bool:
         """Whether a sidecar is at its place."""
+        return self._has_folder(place) and disk.size_of(self._root / place.sidecar) is not None
+
+    def _has_folder(self, place: Place) -> bool:
+        """Whether the folder of a place may have sidecars: no link leads there."""
         try:
-            return disk.size_of(disk.find(self._root, place.sidecar)) is not None
+            disk.find(self._root, place.sidecar)
         except StorageError:
             return False
+        return True
 
     def wants(self, sidecar: Sidecar) -> bool:
         """Whether a video is looked at."""
@@ -161,7 +188,7 @@ def _is_hidden(name: str) -> bool:
 
 def is_text(name: str) -> bool:
     """False for names whose bytes are no text: they come as surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def shown(path: str) -> str:

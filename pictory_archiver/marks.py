@@ -1,8 +1,8 @@
 """Which of many texts were met before, in some bytes for each. Pure.
 
-Of a text its hash is remembered: 64 bits, made with a key that each process draws at random. So that a new text is taken
-for one that was met has a chance of one in 37 million among a million texts, is another one the next time, and cannot be
-brought about from outside.
+Of a text its hash is remembered: 64 bits, made with a key that each process draws at random. That a new text is taken
+for one that was met has a chance of one in 37 million among a million texts; it is another text the next time, and
+cannot be brought about from outside.
 """
 
 from __future__ import annotations

@@ -117,8 +117,8 @@ class Place(Struct, frozen=True):
     @classmethod
     def of(cls, sidecar: PurePosixPath) -> Place:
         """The place of a video whose sidecar has this path."""
-        folder = "" if sidecar.parent == PurePosixPath() else str(sidecar.parent)
-        return cls(folder, sidecar.name.removesuffix(".json"))
+        folder, _, name = str(sidecar).rpartition("/")
+        return cls(folder, name.removesuffix(".json"))
 
     def path(self, name: str) -> PurePosixPath:
         """The path of a file of this video, relative to the archive's root."""

@@ -13,7 +13,7 @@ from . import disk
 from .findings import Seen
 from .settings import MIB
 
-BLOCK = MIB
+BLOCK = MIB // 4
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that say nothing of the file."""
 
@@ -28,17 +28,16 @@ class Reader:
     def __init__(self) -> None:
         self.bytes = 0
         self._lock = threading.Lock()
-        self._local = threading.local()
         self._ended = threading.Event()
 
     def end(self) -> None:
         """Has every reading end with `ReadingEnded`, at its next block."""
         self._ended.set()
 
-    def look(self, path: Path, *, read: bool) -> Seen:
+    def look(self, path: str, *, read: bool) -> Seen:
         """The file as it is, with its digest where it is to be read. Raises `ReadingEnded`, `StorageError`."""
         try:
-            status = path.lstat()
+            status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return Seen(None)
         except OSError as error:
@@ -48,34 +47,30 @@ class Reader:
         if not read:
             return Seen(status.st_size)
         try:
-            return self._read(path)
+            return self._read(path, min(status.st_size + 1, BLOCK))
         except OSError as error:
             return Seen(status.st_size, trouble=_words(path, error))
 
-    def _read(self, path: Path) -> Seen:
+    def _read(self, path: str, block_size: int) -> Seen:
         digest = hashlib.sha256()
         size = 0
-        view = self._buffer()
-        with open(path, "rb", buffering=0, opener=disk.opener) as file:
-            while count := file.readinto(view):
-                digest.update(view[:count])
-                size += count
+        descriptor = disk.opener(path, os.O_RDONLY)
+        try:
+            while block := os.read(descriptor, block_size):
+                digest.update(block)
+                size += len(block)
                 with self._lock:
-                    self.bytes += count
+                    self.bytes += len(block)
                 if self._ended.is_set():
                     raise ReadingEnded
+        finally:
+            os.close(descriptor)
         return Seen(size, digest.hexdigest())
 
-    def _buffer(self) -> memoryview:
-        view: memoryview | None = getattr(self._local, "view", None)
-        if view is None:
-            view = self._local.view = memoryview(bytearray(BLOCK))
-        return view
 
-
-def _words(path: Path, error: OSError) -> str:
+def _words(path: str, error: OSError) -> str:
     """What to say of a file that cannot be read. Raises `StorageError` for what is not the file's fault."""
     if error.errno in _OURS:
-        with disk.storage_errors(path):
+        with disk.storage_errors(Path(path)):
             raise error
     return f"it cannot be read: {os.strerror(error.errno) if error.errno else type(error).__name__}"

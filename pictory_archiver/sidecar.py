@@ -68,7 +68,7 @@ _header_decoder = msgspec.json.Decoder(_Header)
 
 def timestamp(moment: datetime.datetime) -> str:
     """A UTC time as every file of the archive writes it: `2026-11-22T23:55:01Z`."""
-    return f"{moment.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return f"{moment.astimezone(datetime.UTC).isoformat()[:19]}Z"
 
 
 def is_complete(assets: Iterable[Asset]) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -49,7 +49,9 @@ from .verdicts import (
 
 STEPS_AHEAD_PER_READER = 3
 ROWS_PER_STEP = 1000
+JUDGED_AT_ONCE = 400
 TELL_EVERY_SECONDS = 0.25
+_TOP = PurePosixPath()
 
 _PARTIALS = (PARTIAL, f"{PARTIAL}.json", f"{PARTIAL}.next")
 
@@ -123,14 +125,17 @@ class Survey:
         ahead: deque[tuple[Chunk, asyncio.Future[list[Looked]]]] = deque()
         try:
             while True:
-                chunks = await self._threads.hop(lambda: list(islice(walk, self._ahead - len(ahead))))
-                ahead.extend((chunk, self._threads.start(self._lookout.chunk, chunk)) for chunk in chunks)
+                if len(ahead) <= self._ahead // 2:
+                    chunks = await self._threads.hop(lambda: list(islice(walk, self._ahead - len(ahead))))
+                    ahead.extend((chunk, self._threads.start(self._lookout.chunk, chunk)) for chunk in chunks)
                 if not ahead:
                     break
-                chunk, future = ahead[0]  # it stays among those that are waited for at the end
-                looked = await self._watched(future)
-                ahead.popleft()
-                async for each in self._judged(chunk, looked):
+                await self._watched(ahead[0][1])
+                steps: list[tuple[Chunk, list[Looked]]] = []
+                while ahead and ahead[0][1].done() and sum(len(looked) for _, looked in steps) < JUDGED_AT_ONCE:
+                    chunk, future = ahead.popleft()
+                    steps.append((chunk, future.result()))
+                async for each in self._judged(steps):
                     yield each
             async for each in self._rows_without_sidecar():
                 yield each
@@ -142,12 +147,11 @@ class Survey:
                     await outlive(future)
             self._threads.close()
 
-    async def _watched(self, future: asyncio.Future[list[Looked]]) -> list[Looked]:
-        """What a step came to; observers learn meanwhile how much was read."""
+    async def _watched(self, future: asyncio.Future[list[Looked]]) -> None:
+        """Waits for a step; observers learn meanwhile how much was read."""
         while not future.done():
             await asyncio.wait([future], timeout=TELL_EVERY_SECONDS)
             self._tell_bytes()
-        return future.result()
 
     def _tell_bytes(self) -> None:
         count = self._lookout.reader.bytes - self._told_bytes
@@ -157,10 +161,17 @@ class Survey:
 
     # The judgement, one video after the other
 
-    async def _judged(self, chunk: Chunk, looked: Sequence[Looked]) -> AsyncIterator[Examined | Finding]:
-        sound = {each.sidecar.id: each for each in looked if each.sidecar is not None}
-        outlines = await self._shelf.ask(self._shelf.catalogue.outlines, list(sound))
-        held = await self._held(each.believed for each in sound.values())
+    async def _judged(self, steps: Sequence[tuple[Chunk, list[Looked]]]) -> AsyncIterator[Examined | Finding]:
+        sound = [each.sidecar for _, looked in steps for each in looked if each.sidecar is not None]
+        outlines = await self._shelf.ask(self._shelf.catalogue.outlines, [sidecar.id for sidecar in sound])
+        held = await self._held(sound)
+        for chunk, looked in steps:
+            async for each in self._judged_chunk(chunk, looked, outlines, held):
+                yield each
+
+    async def _judged_chunk(
+        self, chunk: Chunk, looked: Sequence[Looked], outlines: Mapping[str, Outline], held: Held
+    ) -> AsyncIterator[Examined | Finding]:
         for each in looked:
             if each.sidecar is None:
                 self._unreadable[each.name] = each
@@ -185,7 +196,7 @@ class Survey:
     ) -> Examined | Finding | None:
         """A video whose sidecar can be read; None where it turns out to be another's, or is not wanted."""
         sidecar = looked.believed
-        place = Place.of(folder / looked.name)
+        place = Place("" if folder == _TOP else str(folder), looked.name.removesuffix(".json"))
         if outline is not None and outline.sidecar_bytes is None:
             outline = None
         if (outline is None or outline.place != place) and await self._is_of_another(place, sidecar):
@@ -249,6 +260,8 @@ class Survey:
     async def _leftovers(self, chunk: Chunk) -> AsyncIterator[Examined | Finding]:
         """What no readable sidecar of a folder names: videos with a lost or damaged one, and files of none."""
         names = [name for name in (*chunk.others, *self._unreadable) if name not in self._claimed]
+        if not names:
+            return
         stems = sorted({name.partition(".")[0] for name in names if is_text(name)})
         places = [Place.of(chunk.folder / f"{stem}.json") for stem in stems]
         known = {each.place.stem: each for each in await self._shelf.ask(self._shelf.catalogue.at, places)}

@@ -46,6 +46,7 @@ LITTER = frozenset(
 MAX_SIDECAR = 64 * 1024 * 1024
 NAMES_FOR_A_HINT = 10_000
 BYTES_FOR_A_HINT = 4096
+_BLOCK = 64 * 1024
 
 
 class OnDisk(Struct, frozen=True):
@@ -160,7 +161,7 @@ def _posix(path: str) -> PurePosixPath:
     return PurePosixPath(path.replace(os.sep, "/"))
 
 
-def read_regular(path: str | Path, limit: int = -1) -> bytes | None:
+def read_regular(path: str | Path, limit: int = MAX_SIDECAR) -> bytes | None:
     """The bytes of a file, all or the first ones; None where it is none, or none any more, or larger than any sidecar.
 
     Raises `OSError`.
@@ -168,9 +169,21 @@ def read_regular(path: str | Path, limit: int = -1) -> bytes | None:
     with contextlib.suppress(FileNotFoundError):
         status = os.lstat(path)
         if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_SIDECAR:
-            with open(path, "rb", buffering=0, opener=disk.opener) as file:
-                return file.read(limit)
+            return read_bytes(path, limit)
     return None
+
+
+def read_bytes(path: str | Path, limit: int) -> bytes:
+    """The first bytes of a regular file, at most so many. Raises `OSError`."""
+    blocks = []
+    descriptor = disk.opener(str(path), os.O_RDONLY)
+    try:
+        while limit and (block := os.read(descriptor, min(limit, _BLOCK))):
+            blocks.append(block)
+            limit -= len(block)
+    finally:
+        os.close(descriptor)
+    return b"".join(blocks)
 
 
 def is_litter(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pictory_archiver.simulator import World
+from pictory_archiver.simulator import Fault, Match, Status, World
 
 from .conftest import Account
 from .support import TIMEOUT, UNCLEAN, Program, check_against_world
@@ -94,6 +94,15 @@ def test_a_dry_run_is_data(account: Account, archive: Path) -> None:
     done = through_shell(program, ">/dev/full", "sync", archive, "--dry-run")
     assert (done.returncode, done.stderr) == (6, f"Error: {FULL}\n")
     assert through_shell(program, ">&0", "sync", archive, "--dry-run").returncode == 0
+
+
+def test_a_dry_run_that_fails_has_told_what_it_found(account: Account, archive: Path) -> None:
+    refused = Fault(Match(origin="api", page=2), Status(401), times=None)
+    _, program = account(World(count=4, page_size=2), [refused])
+    told = program.run("sync", archive, "--dry-run")
+    assert (told.status, len(told.stdout.splitlines())) == (4, 2)
+    done = through_shell(program, ">/dev/full", "sync", archive, "--dry-run")
+    assert (done.returncode, done.stderr) == (6, f"Error: {FULL}\n")
 
 
 def test_a_mistake_keeps_its_status(account: Account) -> None:
