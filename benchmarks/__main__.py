@@ -1,93 +1,115 @@
-"""Measures listing, planning, downloading, checking and looking, and prints tables.
+"""Measures everything, and prints tables: `docs/performance.md` explains them.
 
-    python -m benchmarks [--listed 100000] [--synced 300] [--checked 60] [--shown 50000]
+    python -m benchmarks [PART…] [--tiny] [--folder FOLDER]
 
-Fails where a run over `--listed` videos takes more memory than is promised: it must not grow with their number.
+Fails where a run takes more memory than is promised, whatever it was over.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .checking import checking
-from .library import building, looking
-from .measure import Measured, measure, simulated_account
+from msgspec import Struct
 
-MB = 1_000_000
-MOST_MEMORY = 150 * MB
-OUTPUTS = "video,thumbnail,preview,last_frame"
-ROW = "{:<45} {:>7} {:>8} {:>9} {:>9} {:>9} {:>8} {:>9}"
+from .checking import checking
+from .copying import SETS, copying
+from .library import building, looking
+from .machine import machine
+from .measure import MOST_MEMORY, highest_peak
+from .origin import FileSet
+from .paging import planning, reindexing
+from .scale import scale
+
+KB, MB = 1000, 1_000_000
+
+Part = Callable[["Sizes", Path], Iterator[str]]
+
+
+class Sizes(Struct, frozen=True):
+    """How much is measured, and how often. `checked` are numbers of videos, and bytes of each."""
+
+    copied: tuple[FileSet, ...] = SETS
+    copy_rounds: int = 5
+    planned: int = 1_000_000
+    reindexed: int = 200_000
+    scaled: int = 1_000_000
+    checked: tuple[tuple[int, int], ...] = ((60, 8 * MB), (12_000, 200 * KB))
+    check_rounds: int = 7
+    shown: int = 50_000
+    look_rounds: int = 7
+
+
+TINY = Sizes(
+    copied=tuple(FileSet(each.name, 2, dict.fromkeys(each.sizes, 40 * KB), each.delay) for each in SETS),
+    copy_rounds=1,
+    planned=300,
+    reindexed=200,
+    scaled=200,
+    checked=((3, 100 * KB),),
+    check_rounds=1,
+    shown=40,
+    look_rounds=1,
+)
+
+
+def copies(sizes: Sizes, folder: Path) -> Iterator[str]:
+    """`sync` against other programs."""
+    for number, files in enumerate(sizes.copied):
+        yield from ([""] if number else [])
+        yield from copying(files, sizes.copy_rounds, folder)
+
+
+def listings(sizes: Sizes, folder: Path) -> Iterator[str]:
+    """Very many videos."""
+    yield from planning(sizes.planned, folder)
+    yield ""
+    yield from reindexing(sizes.reindexed, folder)
+    yield ""
+    yield from scale(sizes.scaled, folder, folder / "many")
+
+
+def checks(sizes: Sizes, folder: Path) -> Iterator[str]:
+    """`verify` against `sha256sum`."""
+    for number, (videos, size) in enumerate(sizes.checked):
+        yield from ([""] if number else [])
+        yield from checking(videos, size, sizes.check_rounds, folder / str(number))
+
+
+def libraries(sizes: Sizes, folder: Path) -> Iterator[str]:
+    """The offline library."""
+    yield from building(sizes.shown, folder)
+    yield from looking(folder / "film", sizes.look_rounds)
+
+
+PARTS: dict[str, Part] = {"copies": copies, "listings": listings, "checks": checks, "library": libraries}
 
 
 def main() -> int:
-    """Prints the table. → the exit status"""
+    """Prints the tables. → the exit status"""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure time and memory.")
-    parser.add_argument("--listed", type=int, default=100_000, help="videos that are listed and planned")
-    parser.add_argument("--synced", type=int, default=300, help="videos that are downloaded")
-    parser.add_argument("--checked", type=int, default=60, help="videos whose files are read to check them")
-    parser.add_argument("--checked-bytes", type=int, default=8 * MB, help="size of each of these videos")
-    parser.add_argument("--rounds", type=int, default=7, help="how often these are checked")
-    parser.add_argument("--shown", type=int, default=50_000, help="videos of the library that is looked at")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}: all of them, unless named")
+    parser.add_argument("--tiny", action="store_true", help="so little that it shows only that everything works")
+    parser.add_argument("--folder", type=Path, help="where everything is written")
     options = parser.parse_args()
-
-    print(ROW.format("", "pages", "files", "seconds", "CPU s", "files/s", "MB/s", "peak MB"))
-    peaks = []
-    with tempfile.TemporaryDirectory() as folder:
-        for title, measured in (*listing(options.listed, Path(folder)), *downloading(options.synced, Path(folder))):
-            print(row(title, measured), flush=True)
-            peaks.append(measured.peak_bytes)
-        print(f"\nThe highest peak is {max(peaks) / MB:.0f} MB; {MOST_MEMORY / MB:.0f} MB are promised.\n")
-        for line in checking(options.checked, options.checked_bytes, options.rounds, Path(folder)):
-            print(line, flush=True)
-        print()
-        for lines in (building(options.shown, Path(folder)), looking(Path(folder) / "film", options.rounds)):
-            for line in lines:
-                print(line, flush=True)
-    return int(max(peaks) > MOST_MEMORY)
-
-
-def listing(videos: int, folder: Path) -> Iterator[tuple[str, Measured]]:
-    """Lists and plans: with nothing held, so that everything would be fetched; with everything held; and once more, as
-    every night: then the newest page is enough."""
-    archive = folder / "held"
-    with simulated_account(videos, folder) as env:
-        yield (
-            f"dry run, nothing of {videos:,} videos held",
-            measure("sync", folder / "none", "--dry-run", "--json", "-q", env=env, scratch=folder),
-        )
-        cdn = env["PICTORY_ARCHIVER_ALLOW_ORIGINS"].split()[-1]
-        # A process of its own: what it takes would count as the peak of every process that this one starts.
-        subprocess.run([sys.executable, "-m", "benchmarks.held", archive, str(videos), cdn], check=True)
-        for title in (f"sync, all of {videos:,} videos held, full", f"sync, all of {videos:,} videos held, nightly"):
-            yield title, measure("sync", archive, "--json", "-q", "--assets", OUTPUTS, env=env, scratch=folder)
-
-
-def downloading(videos: int, folder: Path) -> Iterator[tuple[str, Measured]]:
-    """Downloads everything, then finds that everything is there."""
-    with simulated_account(videos, folder) as env:
-        for title in (f"sync, first run, {videos:,} videos", f"sync, second run, {videos:,} videos"):
-            yield title, measure("sync", folder / "archive", "--json", "-q", env=env, scratch=folder)
-
-
-def row(title: str, measured: Measured) -> str:
-    """A line of the table."""
-    report, seconds = measured.report, measured.seconds
-    files = report.get("files_stored", 0)
-    return ROW.format(
-        title,
-        f"{report['pages']:,}",
-        f"{files:,}",
-        f"{seconds:.1f}",
-        f"{measured.cpu_seconds:.1f}",
-        f"{files / seconds:.0f}" if files else "",
-        f"{report['bytes_stored'] / seconds / MB:.1f}" if files else "",
-        f"{measured.peak_bytes / MB:.0f}",
-    )
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
+        for line in machine(Path(scratch)):
+            print(line)
+        for name, part in PARTS.items():
+            if not options.parts or name in options.parts:
+                print(flush=True)
+                folder = Path(scratch, name)
+                folder.mkdir()
+                for line in part(TINY if options.tiny else Sizes(), folder):
+                    print(line, flush=True)
+    peak = highest_peak()
+    print(f"\nThe highest peak of ours is {peak / MB:.0f} MB; {MOST_MEMORY / MB:.0f} MB are promised.")
+    return int(peak > MOST_MEMORY)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def _rclone_and_sums(served: Served, lists: Path, into: Path) -> list[str]:
 def _curl(served: Served, lists: Path, into: Path) -> list[str]:
     listed = lists / "curl"
     listed.write_text("".join(f'url = "{url}"\noutput = "{into / url.rpartition("/")[2]}"\n' for url in served.urls))
-    words = ["curl", "--parallel", "--parallel-max", str(CONNECTIONS), "--silent", "--show-error", "--fail"]
+    words = ["curl", "--parallel", "--parallel-max", str(CONNECTIONS), "--silent", "--fail", "--no-progress-meter"]
     return [*words, "--cacert", str(served.ca_file), "--config", str(listed)]
 
 
