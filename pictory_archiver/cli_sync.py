@@ -243,9 +243,8 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
 
     def tell(intended: Intended) -> None:
         if not is_quiet:
-            sys.stdout.write(
-                f"{json_line(intended) if as_json else intended_line(intended)}\n"
-            )  # echo would flush each
+            line = json_line(intended) if as_json else intended_line(intended)
+            sys.stdout.write(f"{line}\n")  # `echo` would flush each
 
     (chosen,) = asked.choose()
     for warning in chosen.loaded.warnings:
