@@ -37,17 +37,18 @@ def lines(columns: Sequence[Column], rows: Iterable[Sequence[str]], room: int | 
     titles = [column.title for column in columns]
     widths = [max(map(width, cells)) for cells in zip(titles, *sample, strict=True)]
     for row in chain([titles], sample, (_cut(columns, row) for row in rows)):
-        cells = [
-            _padded(cell, widest, is_right=column.is_right)
-            for column, cell, widest in zip(columns[:-1], row, widths, strict=False)
-        ]
-        start = "".join(cell + GAP for cell in cells)
-        last = row[-1]
+        *cells, last = row
         if room is not None:
-            last = cut(last, max(room - width(start), 1))
+            # A joiner at a cell's edge makes the whole narrower than its parts: what counts is the sum of these.
+            taken = sum(max(width(cell), widest) + len(GAP) for cell, widest in zip(cells, widths, strict=False))
+            last = cut(last, max(room - taken, 1))
         elif columns[-1].is_right:
             last = _padded(last, widths[-1], is_right=True)
-        yield (start + last).rstrip()
+        padded = (
+            _padded(cell, widest, is_right=column.is_right)
+            for column, cell, widest in zip(columns, cells, widths, strict=False)
+        )
+        yield GAP.join([*padded, last]).rstrip()
 
 
 def cut(text: str, columns: int) -> str:

@@ -69,7 +69,7 @@ class Zygote:
         bare = {"PATH": os.environ["PATH"], "HOME": self._home.name}
         command = [sys.executable, "-W", "default", "-c", SERVER, program]
         self._server = subprocess.Popen(
-            command, env=bare, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            command, env=bare, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
 
     def run(
@@ -81,7 +81,6 @@ class Zygote:
         order = [*arguments], {**environment}, str(folder), *map(str, self._streams)
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(order).encode() + b"\n")
-        self._server.stdin.flush()
         child = int(self._line(timeout))
         try:
             status = int(self._line(timeout))
@@ -93,6 +92,7 @@ class Zygote:
         return status, stdout, stderr
 
     def _line(self, timeout: float) -> bytes:
+        """The next line. The pipe has no buffer on this side: a line that were in it, `select` would not see."""
         assert self._server.stdout is not None
         ready, _, _ = select.select([self._server.stdout], [], [], timeout)
         if not ready:
