@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from socket import AddressFamily
@@ -34,6 +35,7 @@ from .settings import KIB
 from .text import printable
 
 ERROR_BODY = 2000
+LEAST_TLS_BUFFER = 32 * KIB
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 IDENTITY = ("", "identity")
 
@@ -66,6 +68,18 @@ def trust_store(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     return context
+
+
+@contextlib.contextmanager
+def tls_buffers(size: int) -> Iterator[None]:
+    """For its time, connections take at most so many bytes at once out of TLS, which holds about as much again of each:
+    where there are many, the 256 KiB that asyncio takes are more than all else that a run holds."""
+    usual = SSLProtocol.max_size
+    SSLProtocol.max_size = max(LEAST_TLS_BUFFER, min(size, usual))
+    try:
+        yield
+    finally:
+        SSLProtocol.max_size = usual
 
 
 class Answer:

@@ -16,7 +16,7 @@ from .archive import MARKER, Archive, hold, render_marker
 from .catalogue import Known
 from .download import Downloader
 from .events import Observer, Warned, silent
-from .http import Limits, Web, trust_store
+from .http import Limits, Web, tls_buffers, trust_store
 from .key import Key
 from .listing import walk
 from .models import Video
@@ -32,10 +32,10 @@ from .threads import Threads
 
 RELEASE = f"pictory-archiver {__version__}"
 MAX_REDIRECTS = 5
-ALL_BUFFERS = 32 * MIB
-BUFFERS_PER_WORKER = 5
-"""A batch that fills while another is written, twice the limit of aiohttp's buffer, where it stops reading, and the
-last batch of a file that is being finished."""
+ALL_BUFFERS = 48 * MIB
+"""What all workers hold together at most. For each that is a batch that fills while another is written, the last batch
+of a file that is being finished, and half a batch in aiohttp, which stops reading at twice what it is told."""
+ALL_TLS_BUFFERS = 5 * MIB
 
 
 def utc_now() -> datetime.datetime:
@@ -139,8 +139,10 @@ async def open_workshop(
             observer=observer,
         )
         archive = stack.enter_context(held)
-        buffer = min(BATCH, ALL_BUFFERS // (BUFFERS_PER_WORKER * settings.download.workers))
-        store = Store(archive.root, batch=buffer, reserve=settings.download.reserve)
+        workers = settings.download.workers
+        batch = min(BATCH, ALL_BUFFERS * 2 // 7 // workers)
+        stack.enter_context(tls_buffers(ALL_TLS_BUFFERS // workers))
+        store = Store(archive.root, batch=batch, reserve=settings.download.reserve)
         stack.callback(store.close)
         threads = Threads(1, "rebuild")
         stack.callback(threads.close)
@@ -157,7 +159,7 @@ async def open_workshop(
             settings.network.connect_timeout_seconds,
             settings.download.stall_seconds,
             settings.download.min_speed,
-            read_ahead=buffer,
+            read_ahead=batch // 4,
         )
         media = Web(
             user_agent=user_agent(settings),

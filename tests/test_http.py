@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pictory_archiver.addresses import Guard
 from pictory_archiver.errors import Forbidden, HttpStatus, Unacceptable, Unreachable, WebError
-from pictory_archiver.http import Limits, Web, retry_after_seconds, trust_store
+from pictory_archiver.http import Limits, Web, retry_after_seconds, tls_buffers, trust_store
 
 LIMITS = Limits(connect=10, stall=0.4, min_speed=0)
 TLS = trust_store(None)
@@ -23,7 +25,9 @@ ENDLESS_HEAD = HEAD + b"X-Bomb: bang\r\n" * 500_000
 
 
 @contextlib.asynccontextmanager
-async def listening(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+async def listening(
+    answer: Callable[[asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """Answers the first request of each connection and hangs up. → its URL"""
     conversations: set[asyncio.Task[None]] = set()
 
@@ -38,9 +42,9 @@ async def listening(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await asyncio.gather(*conversations)
@@ -184,6 +188,31 @@ async def test_a_body_comes_whole() -> None:
 def test_no_foreign_error_passes_the_border(pieces: list[bytes]) -> None:
     found = asyncio.run(result(*pieces))
     assert isinstance(found, bytes) or (isinstance(found, WebError) and str(found).isprintable())
+
+
+async def test_a_connection_hands_over_no_more_at_once_than_it_may_hold() -> None:
+    body = bytes(5_000_000)
+    authority, served, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(served)
+    authority.configure_trust(trusting)
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Content-Length: 5000000\r\n\r\n" + body)
+        await writer.drain()
+
+    async def largest_block() -> int:
+        async with listening(send, served) as url:
+            limits = Limits(connect=10, stall=10, min_speed=0, read_ahead=1_000_000)
+            web = Web(user_agent="test", tls=trusting, limits=limits, guard=Guard(frozenset({url})), max_redirects=0)
+            async with web.get(url, {}) as answer:
+                sizes = [len(block) async for block in answer.blocks()]
+            await web.close()
+        assert sum(sizes) == len(body)
+        return max(sizes)
+
+    with tls_buffers(64 * 1024):
+        assert await largest_block() <= 64 * 1024
+    assert await largest_block() > 64 * 1024
 
 
 async def test_a_drip_is_too_slow_and_silence_too_long() -> None:
