@@ -155,6 +155,8 @@ ALTER TABLE videos ADD COLUMN sidecar_sha256 TEXT;
 """
 
 _TOTALS = f"""
+-- all that tells which videos changed, in the order of the library, without a look at what is known of each
+CREATE INDEX videos_by_date ON videos (created, id, folder, stem, sidecar_sha256);
 -- the files in each state, and their bytes: kept by triggers, so that nobody has to count
 CREATE TABLE file_totals (
     kind TEXT NOT NULL,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from itertools import groupby
 
@@ -53,7 +54,8 @@ class Chunk(Struct, frozen=True):
 
 
 class Edition(Struct, frozen=True):
-    """The chunks, newest first, and the digest of all that they hold. With the same `basis` it would be the same."""
+    """The chunks, newest first, and what is the same for the same chunks: their digest. With the same `basis` all would
+    be the same."""
 
     chunks: tuple[Chunk, ...]
     digest: str
@@ -73,31 +75,54 @@ def basis_of(state: int, time_zone: str) -> str:
     return f"{state} {DATA_VERSION} {VIDEOS_PER_CHUNK} {time_zone}"
 
 
-def digest_of(stamps: Iterable[Stamp], time_zone: str) -> str:
-    """What all chunks follow from: the same digest, the same edition."""
-    total = hashlib.blake2b(f"{DATA_VERSION} {VIDEOS_PER_CHUNK} {time_zone}".encode(), digest_size=16)
-    for stamp in sorted(stamps, key=lambda each: each.id):
-        total.update(_bytes_of(stamp))
-    return total.hexdigest()
+def draw_up(
+    stamps: Iterable[Stamp],
+    chains: Chains,
+    linked: Mapping[str, Sequence[str]],
+    time_zone: str,
+    *,
+    find: Callable[[Sequence[str]], Iterable[Stamp]],
+    is_there: Callable[[Chunk], bool] = lambda _: False,
+) -> Edition:
+    """The edition of these videos, which come with the oldest first. It holds few of them at a time.
+
+    `linked` names by id the videos whose files a video shows as its inputs; `find` gives the stamps of those. A chunk
+    that `is_there` already gets no ids: it need not be written.
+    """
+    dated: list[Chunk] = []
+    undated: list[Chunk] = []
+    numbers: Counter[str] = Counter()
+    for month, part in _parts(stamps, zone_of(time_zone)):
+        numbers[month] += 1
+        others = sorted({other for _, stamp in part for other in linked.get(stamp.id, ())})
+        by_id = {stamp.id: stamp for stamp in find(others)} if others else {}
+        chunk = _chunk(month, numbers[month], part, _inputs(part, by_id, chains, linked))
+        (undated if month == UNDATED else dated).append(structs.replace(chunk, ids=()) if is_there(chunk) else chunk)
+    chunks = (*reversed(dated), *reversed(undated))
+    digest = hashlib.blake2b(" ".join(chunk.cards for chunk in chunks).encode(), digest_size=16)
+    return Edition(chunks, digest.hexdigest())
 
 
-def draw_up(stamps: Sequence[Stamp], chains: Chains, linked: Mapping[str, Sequence[str]], time_zone: str) -> Edition:
-    """The edition of these videos. `linked` names by id the videos whose files a video shows as its inputs."""
-    by_id = {stamp.id: stamp for stamp in stamps}
-    zone = zone_of(time_zone)
-    dated = sorted(
-        ((_day(stamp, zone), stamp) for stamp in stamps), key=lambda each: (each[0], each[1].created, each[1].id)
-    )
-    chunks = []
-    for month, group in groupby(dated, key=lambda each: each[0][:7]):
-        videos = list(group)
-        for number, start in enumerate(range(0, len(videos), VIDEOS_PER_CHUNK), start=1):
-            part = videos[start : start + VIDEOS_PER_CHUNK][::-1]
-            inputs = _inputs(part, by_id, chains, linked)
-            chunks.append(_chunk(month or UNDATED, number, part, inputs))
-    undated = [chunk for chunk in chunks if chunk.days[0][0] == ""]
-    ordered = [*(chunk for chunk in reversed(chunks) if chunk.days[0][0]), *reversed(undated)]
-    return Edition(tuple(ordered), digest_of(stamps, time_zone))
+def _parts(stamps: Iterable[Stamp], zone: tzinfo) -> Iterator[tuple[str, list[tuple[str, Stamp]]]]:
+    """The videos of each chunk with their dates, the newest first, under the month of the chunk."""
+    open_parts: dict[str, list[tuple[str, Stamp]]] = {}
+    latest = ""
+    for stamp in stamps:
+        day = _day(stamp, zone)
+        if day[:7] > latest:  # never less, but for a minute of a night in which the clocks are set back over midnight
+            if latest in open_parts:
+                yield latest, _newest_first(open_parts.pop(latest))
+            latest = day[:7]
+        month = latest if day else UNDATED
+        open_parts.setdefault(month, []).append((day, stamp))
+        if len(open_parts[month]) == VIDEOS_PER_CHUNK:
+            yield month, _newest_first(open_parts.pop(month))
+    for month, part in open_parts.items():
+        yield month, _newest_first(part)
+
+
+def _newest_first(part: list[tuple[str, Stamp]]) -> list[tuple[str, Stamp]]:
+    return sorted(part, key=lambda each: (each[0], each[1].created, each[1].id), reverse=True)
 
 
 def _chunk(month: str, number: int, part: list[tuple[str, Stamp]], inputs: Iterator[bytes]) -> Chunk:

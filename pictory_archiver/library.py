@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -23,7 +25,7 @@ from . import disk
 from .archive import Archive, hold
 from .catalogue import Catalogue, DamagedCatalogue
 from .chains import File
-from .edition import CHUNK_NAME, Chunk, Edition, Stamp, basis_of, digest_of, draw_up
+from .edition import CHUNK_NAME, Chunk, Edition, Stamp, basis_of, draw_up
 from .entry import Entry
 from .errors import ConfigError
 from .events import Observer, VideosChecked, silent
@@ -72,29 +74,41 @@ class Built(Struct, frozen=True, kw_only=True):
 
 
 class Pages:
-    """The library's files, as a catalogue has them made. `edition` is of one moment: the `former` one, where nothing
-    that is in its chunks has changed since."""
+    """The library's files, as a catalogue has them made. `edition` is the `former` one, where nothing that is in its
+    chunks has changed since. Chunks that are there already cannot be made again."""
 
-    def __init__(self, archive: Archive, catalogue: Catalogue, *, former: Edition | None = None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        catalogue: Catalogue,
+        *,
+        former: Edition | None = None,
+        is_there: Callable[[Chunk], bool] = lambda _: False,
+    ) -> None:
         self._archive = archive
         self._gallery = Gallery(catalogue)
         self._catalogue = catalogue
         self._read: Chunk | None = None
         self._entries: list[Entry] = []
-        self.edition = self._edition(former)
+        self.edition = self._edition(former, is_there)
 
-    def _edition(self, former: Edition | None) -> Edition:
-        overview, time_zone = self._catalogue.overview, self._archive.marker.time_zone
-        basis = basis_of(overview.state(), time_zone)  # before anything is read that a run beside it may change
+    def _edition(self, former: Edition | None, is_there: Callable[[Chunk], bool]) -> Edition:
+        catalogue, time_zone = self._catalogue, self._archive.marker.time_zone
+        basis = basis_of(catalogue.overview.state(), time_zone)  # before what a run beside it may change is read
         if former is not None and former.basis == basis:
             return former
-        stamps = _stated(self._catalogue)
-        if former is not None and former.digest == digest_of(stamps, time_zone):
-            return structs.replace(former, basis=basis)
-        links = overview.links()
-        chains = read_chains(overview, links)
-        self._gallery = Gallery(self._catalogue, chains)
-        return structs.replace(draw_up(stamps, chains, _linked(links), time_zone), basis=basis)
+        linked: defaultdict[str, list[str]] = defaultdict(list)
+        chains = read_chains(catalogue.overview, _noted(catalogue.overview.links(), linked))
+        self._gallery = Gallery(catalogue, chains)
+        edition = draw_up(
+            _stated(catalogue, catalogue.overview.stamps()),
+            chains,
+            linked,
+            time_zone,
+            find=lambda ids: _stated(catalogue, catalogue.overview.stamps_of(ids)),
+            is_there=is_there,
+        )
+        return structs.replace(edition, basis=basis)
 
     def script(self, chunk: Chunk, name: str) -> bytes:
         """The file of this name of a chunk."""
@@ -140,12 +154,16 @@ def build_library(
     there = _sizes(archive.root)
     known = before.files if before else {}
     is_whole = all(there.get(name) == size for name, size in known.items())
-    pages = Pages(archive, catalogue, former=before.edition if before and is_whole else None)
+
+    def is_there(chunk: Chunk) -> bool:
+        return all(name in known and there.get(name) == known[name] for name in (chunk.cards, chunk.details))
+
+    pages = Pages(archive, catalogue, former=before.edition if before and is_whole else None, is_there=is_there)
     edition = pages.edition
     files: dict[str, int] = {}
     for chunk in edition.chunks:
         names = (chunk.cards, chunk.details)
-        if all(name in known and there.get(name) == known[name] for name in names):
+        if is_there(chunk):
             files |= {name: known[name] for name in names}
             continue
         for name in names:
@@ -213,24 +231,22 @@ class _Writer:
             self.write(path, data)
 
 
-def _stated(catalogue: Catalogue) -> list[Stamp]:
-    """The stamps of all videos, each with a state: where the digest of the sidecar is not known, that of what is."""
-    stamps = catalogue.overview.stamps()
-    lacking = [stamp.id for stamp in stamps if not stamp.state]
-    states: dict[str, str] = {}
-    for start in range(0, len(lacking), BATCH):
-        for video_id, known in catalogue.known(lacking[start : start + BATCH]).items():
-            states[video_id] = hashlib.sha256(render(known.sidecar)).hexdigest()
-    return [stamp if stamp.state else structs.replace(stamp, state=states.get(stamp.id, "")) for stamp in stamps]
+def _stated(catalogue: Catalogue, stamps: Iterable[Stamp]) -> Iterator[Stamp]:
+    """Each with a state: where the digest of the sidecar is not known, that of what is."""
+    stamps = iter(stamps)
+    while batch := list(islice(stamps, BATCH)):
+        lacking = catalogue.known([stamp.id for stamp in batch if not stamp.state])
+        states = {video_id: hashlib.sha256(render(known.sidecar)).hexdigest() for video_id, known in lacking.items()}
+        for stamp in batch:
+            yield stamp if stamp.state else structs.replace(stamp, state=states.get(stamp.id, ""))
 
 
-def _linked(links: Iterable[File]) -> Mapping[str, Sequence[str]]:
-    """By id the videos whose files a video shows as its inputs."""
-    linked: defaultdict[str, list[str]] = defaultdict(list)
+def _noted(links: Iterable[File], linked: defaultdict[str, list[str]]) -> Iterator[File]:
+    """The links. By id are `linked`, while they pass, the videos whose files a video shows as its inputs."""
     for link in links:
         if link.linked_video is not None:
-            linked[link.video_id].append(link.linked_video)
-    return {video_id: sorted(others) for video_id, others in linked.items()}
+            insort(linked[link.video_id], link.linked_video)
+        yield link
 
 
 def _refuse_foreign_page(root: Path) -> None:

@@ -17,6 +17,7 @@ from .item_facts import seconds_of, text_of
 from .models import Kind
 
 BATCH_OF_IDS = 500
+BATCH_OF_STAMPS = 5000
 
 
 class _Facts(TypedDict, total=False):
@@ -92,10 +93,31 @@ class Overview:
             for row in rows:
                 yield text(row[0]), text_or_none(row[1]) or "", row[2] if isinstance(row[2], int) else 0
 
-    def stamps(self) -> list[Stamp]:
-        """Every video, in no order. The state is empty where the digest of the sidecar is not known."""
+    def stamps(self) -> Iterator[Stamp]:
+        """Every video, those without a date first, then the oldest first. The state is empty where the digest of the
+        sidecar is not known. They are read in batches, each of one moment."""
+        stamps = self._stamps(f"created IS NULL ORDER BY id LIMIT {BATCH_OF_STAMPS}")
+        while stamps:
+            yield from stamps
+            behind = f"created IS NULL AND id > ? ORDER BY id LIMIT {BATCH_OF_STAMPS}"
+            stamps = self._stamps(behind, (stamps[-1].id,))
+        stamps = self._stamps(f"created IS NOT NULL ORDER BY created, id LIMIT {BATCH_OF_STAMPS}")
+        while stamps:
+            yield from stamps
+            behind = f"(created, id) > (?, ?) ORDER BY created, id LIMIT {BATCH_OF_STAMPS}"
+            stamps = self._stamps(behind, (stamps[-1].created, stamps[-1].id))
+
+    def stamps_of(self, ids: Sequence[str]) -> Iterator[Stamp]:
+        """The same of the videos of these ids, in no order."""
+        for start in range(0, len(ids), BATCH_OF_IDS):
+            batch = ids[start : start + BATCH_OF_IDS]
+            yield from self._stamps(f"id IN ({','.join('?' * len(batch))})", batch)
+
+    def _stamps(self, condition: str, values: Sequence[str] = ()) -> list[Stamp]:
         with self._database.errors():
-            rows = self._database.execute("SELECT id, created, folder, stem, sidecar_sha256 FROM videos")
+            rows = self._database.execute(
+                f"SELECT id, created, folder, stem, sidecar_sha256 FROM videos WHERE {condition}", values
+            )
             return [
                 Stamp(
                     text(row[0]), row[1] if moment(row[1]) else "", place_of(row[2], row[3]), text_or_none(row[4]) or ""
@@ -111,23 +133,16 @@ class Overview:
                 raise ValueError("it has no state")
             return row[0]
 
-    def links(self) -> list[File]:
+    def links(self) -> Iterator[File]:
         """Every input that is linked to a file of another video, or that would tell which video was continued."""
         with self._database.errors():
             rows = self._database.execute(
                 "SELECT video_id, kind, url, linked_video, linked_kind FROM assets "
                 "WHERE status = 'linked' OR kind IN ('first_frame', 'extend_source')"
             )
-            return [
-                File(
-                    text(row[0]),
-                    Kind(row[1]),
-                    text_or_none(row[2]),
-                    text_or_none(row[3]),
-                    None if row[4] is None else Kind(row[4]),
-                )
-                for row in rows
-            ]
+            for row in rows:
+                kind = None if row[4] is None else Kind(row[4])
+                yield File(text(row[0]), Kind(row[1]), text_or_none(row[2]), text_or_none(row[3]), kind)
 
     def continued_files(self) -> Iterator[File]:
         """Every file that another video may go on from, held or not."""

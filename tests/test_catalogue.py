@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from pictory_archiver import rebuild
+from pictory_archiver import overview, rebuild
 from pictory_archiver.archive import CATALOGUE, HIDDEN, Archive, hold
 from pictory_archiver.catalogue import Catalogue, DamagedCatalogue, Known
 from pictory_archiver.errors import ConfigError, StorageError
@@ -287,6 +287,24 @@ def test_the_totals_are_what_a_count_comes_to() -> None:
 
 
 @settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(st.none() | st.integers(1, 3), st.integers(0, 99)), max_size=12, unique_by=lambda x: x[1]))
+def test_stamps_come_oldest_first_however_many_are_read_at_once(videos: list[tuple[int | None, int]]) -> None:
+    moments = {f"id{number:02}": None if day is None else datetime(2026, 1, day, tzinfo=UTC) for day, number in videos}
+    knowns = [msgspec.structs.replace(known(video_id), created=moment) for video_id, moment in moments.items()]
+    with closing(Catalogue.in_memory()) as catalogue, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overview, "BATCH_OF_STAMPS", 2)
+        catalogue.record(knowns)
+        stamps = list(catalogue.overview.stamps())
+        assert [(stamp.created, stamp.id) for stamp in stamps] == sorted(
+            (moment.isoformat() if moment else "", video_id) for video_id, moment in moments.items()
+        )
+        assert all(stamp.place == Place("2026/04/09", stamp.id) for stamp in stamps)
+        some = sorted(moments)[::2]
+        assert sorted(catalogue.overview.stamps_of(some), key=lambda each: each.id) == [
+            next(stamp for stamp in stamps if stamp.id == video_id) for video_id in some
+        ]
+
+
 @given(records.knowns(), records.knowns(), st.data())
 def test_the_state_is_another_one_whenever_what_sidecars_say_is(one: Known, other: Known, data: st.DataObject) -> None:
     first, second = (each.written(each.sidecar, render(each.sidecar)) for each in (one, other))
@@ -306,9 +324,9 @@ def test_the_state_is_another_one_whenever_what_sidecars_say_is(one: Known, othe
         catalogue.confirm(9, first_run=9, is_full=True)
         note_state(is_new=False)
         for each in data.draw(st.permutations([first, second, unwritten])):
-            stamps = catalogue.overview.stamps()
+            stamps = list(catalogue.overview.stamps())
             catalogue.record([each])
-            note_state(is_new=each is unwritten or stamps != catalogue.overview.stamps())
+            note_state(is_new=each is unwritten or stamps != list(catalogue.overview.stamps()))
         catalogue._database.execute("DELETE FROM videos")
         note_state(is_new=True)
 

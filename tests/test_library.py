@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from pictory_archiver.archive import CATALOGUE
 from pictory_archiver.chains import Chains
-from pictory_archiver.edition import DATA_VERSION, Stamp, digest_of, draw_up
+from pictory_archiver.edition import DATA_VERSION, Chunk, Edition, Stamp, draw_up
 from pictory_archiver.entry import Entry, EntryFile, Standing
 from pictory_archiver.lock import exclusively
 from pictory_archiver.models import Kind, Place, Status
@@ -581,18 +581,38 @@ def stamp(number: int, state: str = "s") -> Stamp:
     return Stamp(f"id{number}", created, Place(f"{number}", "stem"), state)
 
 
+def drawn(
+    stamps: Sequence[Stamp],
+    chains: Chains | None = None,
+    *,
+    linked: Mapping[str, Sequence[str]] | None = None,
+    zone: str = "UTC",
+    is_there: Callable[[Chunk], bool] = lambda _: False,
+) -> Edition:
+    """The edition of these videos, as a catalogue gives them."""
+    by_id = {each.id: each for each in stamps}
+    return draw_up(
+        sorted(stamps, key=lambda each: (each.created, each.id)),
+        chains or Chains({}),
+        linked or {},
+        zone,
+        find=lambda ids: [by_id[video_id] for video_id in ids if video_id in by_id],
+        is_there=is_there,
+    )
+
+
 @given(IDS, IDS)
 def test_an_edition_holds_every_video_once_and_only_what_changed_has_another_name(
     numbers: list[int], more: list[int]
 ) -> None:
-    before = draw_up([stamp(number) for number in numbers], Chains({}), {}, "UTC")
+    before = drawn([stamp(number) for number in numbers])
     order = [video_id for chunk in before.chunks for video_id in chunk.ids]
     dated = sorted((number for number in numbers if number % 50), reverse=True)
     assert order[: len(dated)] == [f"id{number}" for number in dated]
     assert sorted(order) == sorted(f"id{number}" for number in numbers)
     assert all(chunk.count == len(chunk.ids) for chunk in before.chunks)
     together = sorted({*numbers, *more})
-    after = draw_up([stamp(number) for number in together], Chains({}), {}, "UTC")
+    after = drawn([stamp(number) for number in together])
     assert (before.digest == after.digest) == (sorted(numbers) == together)
     new = {f"id{number}" for number in more} - {*order}
     names = {chunk.cards for chunk in before.chunks}
@@ -605,9 +625,9 @@ def test_an_edition_holds_every_video_once_and_only_what_changed_has_another_nam
 def test_whatever_is_shown_with_a_video_is_in_the_name_of_its_chunk(numbers: list[int], data: st.DataObject) -> None:
     changed, holder = data.draw(st.sampled_from(numbers)), data.draw(st.sampled_from(numbers))
     linked = {f"id{holder}": [f"id{changed}"]}
-    one = draw_up([stamp(number) for number in numbers], Chains({}), linked, "UTC")
+    one = drawn([stamp(number) for number in numbers], linked=linked)
     states = {changed: "other"}
-    other = draw_up([stamp(number, states.get(number, "s")) for number in numbers], Chains({}), linked, "UTC")
+    other = drawn([stamp(number, states.get(number, "s")) for number in numbers], linked=linked)
     for before, after in zip(one.chunks, other.chunks, strict=True):
         is_hit = bool({f"id{changed}", f"id{holder}"} & {*before.ids})
         assert (before.cards != after.cards) == (before.details != after.details) == is_hit
@@ -615,8 +635,8 @@ def test_whatever_is_shown_with_a_video_is_in_the_name_of_its_chunk(numbers: lis
 
 def test_a_chain_is_in_the_names_of_the_chunks_of_all_its_parts() -> None:
     stamps = [stamp(number) for number in (1, 201, 401, 601)]
-    plain = draw_up(stamps, Chains({}), {}, "UTC")
-    chained = draw_up(stamps, Chains({"id401": "id1"}), {}, "UTC")
+    plain = drawn(stamps)
+    chained = drawn(stamps, Chains({"id401": "id1"}))
     changed = [one.ids[0] for one, other in zip(plain.chunks, chained.chunks, strict=True) if one.cards != other.cards]
     assert changed == ["id401", "id1"]
 
@@ -626,8 +646,8 @@ def test_a_large_month_is_cut_from_its_oldest_end() -> None:
         Stamp(f"{number:04}", (FAR + timedelta(minutes=number)).isoformat(), Place("", f"{number}"), "s")
         for number in range(1001)
     ]
-    before = draw_up(month[:1000], Chains({}), {}, "UTC")
-    after = draw_up(month, Chains({}), {}, "UTC")
+    before = drawn(month[:1000])
+    after = drawn(month)
     assert [chunk.count for chunk in before.chunks] == [200, 400, 400]
     assert [chunk.count for chunk in after.chunks] == [201, 400, 400]
     assert before.chunks[1:] == after.chunks[1:]
@@ -635,14 +655,35 @@ def test_a_large_month_is_cut_from_its_oldest_end() -> None:
 
 def test_the_zone_of_the_folders_is_part_of_an_edition() -> None:
     stamps = [Stamp("a", "2026-04-30T23:30:00+00:00", Place("", "a"), "s")]
-    assert draw_up(stamps, Chains({}), {}, "UTC").chunks[0].days == (("2026-04-30", 1),)
-    assert draw_up(stamps, Chains({}), {}, "Pacific/Auckland").chunks[0].days == (("2026-05-01", 1),)
-    assert digest_of(stamps, "UTC") != digest_of(stamps, "Pacific/Auckland")
+    assert drawn(stamps).chunks[0].days == (("2026-04-30", 1),)
+    assert drawn(stamps, zone="Pacific/Auckland").chunks[0].days == (("2026-05-01", 1),)
+    assert drawn(stamps).digest != drawn(stamps, zone="Pacific/Auckland").digest
+
+
+def test_a_night_in_which_the_clocks_are_set_back_over_midnight_leaves_days_together() -> None:
+    """In Newfoundland, until 2010, one minute after midnight. October was over for a minute, and came back."""
+    times = ["2005-10-30T03:30", "2010-11-07T02:29", "2010-11-07T02:30", "2010-11-07T02:31", "2010-11-07T03:31"]
+    stamps = [Stamp(f"{time}", f"{time}:00+00:00", Place("", time), "s") for time in times]
+    newest, oldest = drawn(stamps, zone="America/St_Johns").chunks
+    assert newest.days == (("2010-11-07", 2), ("2010-11-06", 2))
+    assert newest.ids == ("2010-11-07T03:31", "2010-11-07T02:30", "2010-11-07T02:31", "2010-11-07T02:29")
+    assert (oldest.days, oldest.ids) == ((("2005-10-30", 1),), ("2005-10-30T03:30",))
+
+
+@given(IDS, st.data())
+def test_of_chunks_that_are_there_already_no_ids_are_kept(numbers: list[int], data: st.DataObject) -> None:
+    stamps = [stamp(number) for number in numbers]
+    whole = drawn(stamps)
+    there = data.draw(st.sets(st.sampled_from([chunk.cards for chunk in whole.chunks]))) if whole.chunks else set()
+    lean = drawn(stamps, is_there=lambda chunk: chunk.cards in there)
+    assert lean.without_ids() == whole.without_ids()
+    for one, other in zip(whole.chunks, lean.chunks, strict=True):
+        assert other.ids == (() if one.cards in there else one.ids)
 
 
 def test_a_date_at_the_end_of_the_calendar_is_none() -> None:
     stamps = [Stamp("a", "9999-12-31T23:59:59+00:00", Place("", "a"), "s")]
-    assert draw_up(stamps, Chains({}), {}, "Pacific/Auckland").chunks[0].days == (("", 1),)
+    assert drawn(stamps, zone="Pacific/Auckland").chunks[0].days == (("", 1),)
 
 
 ENTRY = Entry(
