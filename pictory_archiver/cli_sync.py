@@ -242,9 +242,8 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
     from .running import run_until_signal
 
     def tell(intended: Intended) -> None:
-        if not is_quiet:
-            line = json_line(intended) if as_json else intended_line(intended)
-            sys.stdout.write(f"{line}\n")  # `echo` would flush each
+        line = json_line(intended) if as_json else intended_line(intended)
+        sys.stdout.write(f"{line}\n")  # `echo` would flush each
 
     (chosen,) = asked.choose()
     for warning in chosen.loaded.warnings:
@@ -260,7 +259,7 @@ def _preview(context: click.Context, asked: Asked, console: Console, *, is_quiet
                     selection=prepared.selection,
                     way=prepared.way,
                     observer=observer,
-                    tell=tell,
+                    tell=None if is_quiet else tell,
                 )
             )
     finally:

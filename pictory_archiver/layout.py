@@ -143,9 +143,10 @@ def place(
         "model": _plain(model[:MAX_FOLDER_NAME]),
         "aspect_ratio": _plain(aspect_ratio[:MAX_FOLDER_NAME]),
         "account": _plain(account[:MAX_FOLDER_NAME]),
-        "id": _id_text(id, MAX_FOLDER_NAME),
         **_date_values(created, zone),
     }
+    if "id" in template.in_folders:
+        values["id"] = _id_text(id, MAX_FOLDER_NAME)
     folder = _folder(template, tuple(map(values.get, template.in_folders)), is_dated="Y" in values)
     values["id"] = _id_text(id, max_name_bytes)
     return Place(folder, _fitting_stem(template.stem, values, id, max_name_bytes - len(LONGEST_SUFFIX)))

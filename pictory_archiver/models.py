@@ -25,6 +25,8 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     EXTEND_SOURCE = "extend_source"
 
+    __hash__ = str.__hash__  # that of enumerations is a step of Python, and files are looked up by kind all the time
+
 
 OUTPUTS = (Kind.VIDEO, Kind.THUMBNAIL, Kind.PREVIEW, Kind.LAST_FRAME)
 INPUTS = (Kind.FIRST_FRAME, Kind.REFERENCE, Kind.EXTEND_SOURCE)
@@ -41,6 +43,8 @@ class Status(StrEnum):
     REJECTED = "rejected"
     PENDING = "pending"
     SKIPPED = "skipped"
+
+    __hash__ = str.__hash__
 
 
 LARGEST = 2**63 - 1

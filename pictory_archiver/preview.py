@@ -69,9 +69,10 @@ async def preview_sync(
     selection: Selection,
     way: Way = Way(),
     observer: Observer,
-    tell: Callable[[Intended], None],
+    tell: Callable[[Intended], None] | None,
 ) -> Preview:
-    """Lists, plans, and `tell`s of each video that needs something. With `must_exist` there has to be an archive.
+    """Lists, plans, and `tell`s of each video that needs something, where somebody wants to know. With `must_exist`
+    there has to be an archive.
 
     Raises `KeyRefused`, `ListingError`, `ConfigError`, `StorageError`.
     """
@@ -103,8 +104,10 @@ async def preview_sync(
             slots = _slots(each, policy)
             if slots and videos != selection.limit:
                 videos += 1
-                files.update(slot.kind for slot in slots)
-                tell(_intended(each, slots))
+                for slot in slots:
+                    files[slot.kind] += 1
+                if tell is not None:
+                    tell(_intended(each, slots))
 
         async with connected_api(settings, key, Retrier(settings.retry, observer)) as api:
             if archive and not archive.knows(key) and not way.accept_listing and catalogue.count_videos()[0]:
