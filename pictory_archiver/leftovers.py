@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from . import disk
 from .layout import PARTIAL
-from .threads import Threads, outlive
+from .threads import Threads
 
 KEPT_FOLDERS = 256
 
@@ -31,7 +31,7 @@ class Leftovers:
             if len(self._looks) >= KEPT_FOLDERS:
                 self._looks.clear()
             look = self._looks[folder] = self._threads.start(self._look, folder)
-        names = look.result() if look.done() else await outlive(look)
+        names = look.result() if look.done() else await look
         return any(name.startswith(partial_name) for name in names)
 
     def forget(self, folder: str) -> None:

@@ -29,7 +29,7 @@ from .leftovers import Leftovers
 from .quarantine import Quarantine
 from .settings import KIB, MIB
 from .space import Space
-from .threads import Threads, outlive
+from .threads import Threads
 
 BATCH = MIB
 READ_BLOCK = MIB
@@ -220,7 +220,7 @@ class Staged:
     async def _settle(self) -> None:
         flushing, self._flushing = self._flushing, None
         if flushing is not None:
-            await outlive(flushing)
+            await flushing
 
 
 class _Sink:

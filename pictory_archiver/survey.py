@@ -33,7 +33,7 @@ from .shelf import Shelf
 from .sidecar import Sidecar
 from .subset import EVERYTHING, Subset
 from .text import printable
-from .threads import Threads, outlive
+from .threads import Threads
 from .verdicts import (
     Held,
     Looked,
@@ -144,7 +144,7 @@ class Survey:
             self._lookout.reader.end()
             for _, future in ahead:
                 with contextlib.suppress(ReadingEnded, StorageError):
-                    await outlive(future)
+                    await future
             self._threads.close()
 
     async def _watched(self, future: asyncio.Future[list[Looked]]) -> None:
