@@ -89,9 +89,8 @@ def _export_videos(chosen: Chosen, form: str, wanted: Wanted, output: Path | Non
     def work(gallery: Gallery) -> exports.Written:
         nonlocal to
         written = exports.Written()
-        entries = gallery.entries(
-            wanted.ids(gallery, zone)
-        )  # which reads all continuations: a signal ends that at once
+        # This reads all continuations: a signal ends that at once.
+        entries = gallery.entries(wanted.ids(gallery, zone))
         with stopped_between_steps(silent) as step, destination(output, archive.root, EXPORTS[form]) as to:
             formats = {
                 "csv": lambda: exports.csv(zone),

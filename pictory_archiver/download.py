@@ -28,7 +28,8 @@ from .pace import Pace
 from .retry import Retrier
 from .settings import MIB, Download
 from .sidecar import timestamp
-from .staging import Check, Committed, Staged
+from .sink import Check, Committed
+from .staging import Staged
 from .store import Store
 from .text import printable
 

@@ -12,13 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import os
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -28,27 +24,12 @@ from .errors import StorageError, WebError
 from .leftovers import Leftovers
 from .quarantine import Quarantine
 from .settings import KIB, MIB
+from .sink import Check, Committed, Sink
 from .space import Space
 from .threads import Threads
 
 BATCH = MIB
-READ_BLOCK = MIB
 MAX_POINT = 64 * KIB
-
-
-class Check(Protocol):
-    """Decides whether bytes are a whole file of a type. Both methods raise `WebError`s."""
-
-    def feed(self, data: bytes) -> None: ...
-    def finish(self) -> None: ...
-
-
-class Committed(Struct, frozen=True):
-    """A file under its final name."""
-
-    path: Path
-    bytes: int
-    sha256: str
 
 
 class ResumePoint(Struct, frozen=True):
@@ -85,10 +66,10 @@ class Staged:
         self._name = partial_name
         self._path = Path(site.root, folder, partial_name)
         self._make_check = make_check
-        self._sink: _Sink | None = None
+        self._sink: Sink | None = None
         self._batch: list[bytes] = []
         self._batched = 0
-        self._flushing: asyncio.Future[_Sink] | None = None
+        self._flushing: asyncio.Future[Sink] | None = None
         self.size = 0
         self.marked = 0
 
@@ -108,7 +89,7 @@ class Staged:
             point = self._read_point()
             if point is not None:
                 self.marked = point.offset
-                sink = self._sink = _Sink(self._path, self._make_check())
+                sink = self._sink = Sink(self._path, self._make_check())
                 if sink.reopen(point.offset) and sink.digest == point.sha256:
                     return point
                 sink.close()
@@ -181,7 +162,7 @@ class Staged:
         with contextlib.suppress(StorageError, WebError):
             await self._settle()
 
-        def step(sink: _Sink) -> None:
+        def step(sink: Sink) -> None:
             sink.close()
             if not self.marked:
                 self._remove()
@@ -205,11 +186,11 @@ class Staged:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def _absorb(self, batch: list[bytes]) -> _Sink:
+    def _absorb(self, batch: list[bytes]) -> Sink:
         self._site.space.take(sum(map(len, batch)))
         if self._sink is None:
             self._site.folders.make(self._folder)
-            self._sink = _Sink(self._path, self._make_check())
+            self._sink = Sink(self._path, self._make_check())
         self._sink.absorb(batch)
         return self._sink
 
@@ -221,139 +202,3 @@ class Staged:
         flushing, self._flushing = self._flushing, None
         if flushing is not None:
             await flushing
-
-
-class _Sink:
-    """The blocking half of a staged file: one open partial, its digest and its check."""
-
-    def __init__(self, path: Path, check: Check | None) -> None:
-        self._path = path
-        self._digest = hashlib.sha256()
-        self._descriptor: int | None = None
-        self._check = check
-        self.size = 0
-
-    @property
-    def check(self) -> Check:
-        assert self._check is not None  # noqa: S101 - only clones have no check, and they never ask
-        return self._check
-
-    @property
-    def digest(self) -> str:
-        return self._digest.hexdigest()
-
-    def reopen(self, offset: int) -> bool:
-        """Goes on behind the first `offset` bytes of an earlier partial; False where they are not there, or bad."""
-        descriptor = disk.open_existing(self._path)
-        if descriptor is None:
-            return False
-        try:
-            while self.size < offset and (block := os.read(descriptor, min(READ_BLOCK, offset - self.size))):
-                self._take(block)
-            usable = self.size == offset
-            if usable:
-                os.ftruncate(descriptor, offset)
-                os.lseek(descriptor, offset, os.SEEK_SET)
-        except (OSError, WebError):
-            usable = False
-        if usable:
-            self._descriptor = descriptor
-        else:
-            os.close(descriptor)
-        return usable
-
-    def absorb(self, batch: list[bytes]) -> None:
-        descriptor = self._open()
-        data = batch[0] if len(batch) == 1 else b"".join(batch)  # one call of each, and one wait for the interpreter
-        with disk.storage_errors(self._path):
-            disk.write_all(descriptor, data)
-        self._take(data)
-
-    def copy(self, source: BinaryIO, space: Space) -> None:
-        """Takes every byte of an open file; its blocks are shared where the file system can."""
-        descriptor = self._open()
-        shared = _share_blocks(source.fileno(), descriptor)
-        if not shared:
-            space.ask(os.fstat(source.fileno()).st_size)
-        with disk.storage_errors(self._path):
-            while block := source.read(READ_BLOCK):
-                if not shared:
-                    space.take(len(block))
-                    disk.write_all(descriptor, block)
-                self._take(block)
-
-    def sync(self) -> None:
-        with disk.storage_errors(self._path):
-            os.fsync(self._open())
-
-    def commit(self, final: Path, modified: datetime | None, quarantine: Quarantine) -> Committed:
-        try:
-            self.sync()
-            self.close()
-            disk.set_time(self._path, modified)
-            quarantine.keep(final, instead=(self.size, self.digest))
-            with disk.storage_errors(final):
-                disk.rename(self._path, final)
-        except StorageError:
-            self.discard()
-            raise
-        return Committed(final, self.size, self.digest)
-
-    def discard(self) -> None:
-        self.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-
-    def _open(self) -> int:
-        if self._descriptor is None:
-            self._descriptor = disk.open_new(self._path)
-        return self._descriptor
-
-    def _take(self, chunk: bytes) -> None:
-        self._digest.update(chunk)
-        if self._check is not None:
-            self._check.feed(chunk)
-        self.size += len(chunk)
-
-
-def clone(
-    source: Path, target: Path, space: Space, quarantine: Quarantine, *, sha256: str, modified: datetime | None
-) -> Committed | None:
-    """A copy of a file under another final name, hashed again. Blocks.
-
-    None where the source is not there, or is not what `sha256` says any more. Raises `StorageError`.
-    """
-    try:
-        reading = open(source, "rb", opener=disk.opener)  # noqa: SIM115 - `Path.open` takes no opener
-    except OSError:
-        return None
-    sink = _Sink(target.with_name(f"{target.name}.partial"), None)
-    try:
-        with reading:
-            sink.copy(reading, space)
-    except StorageError:
-        sink.discard()
-        raise
-    if sink.digest != sha256:
-        sink.discard()
-        return None
-    return sink.commit(target, modified, quarantine)
-
-
-def _share_blocks(source: int, target: int) -> bool:
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    clone_request = 0x40049409  # FICLONE in linux/fs.h
-    try:
-        fcntl.ioctl(target, clone_request, source)
-    except OSError:
-        return False
-    return True

@@ -15,8 +15,9 @@ from . import disk
 from .leftovers import Leftovers
 from .quarantine import Quarantine
 from .settings import MIB
+from .sink import Check, Committed, clone
 from .space import Space
-from .staging import BATCH, Check, Committed, Site, Staged, clone
+from .staging import BATCH, Site, Staged
 from .threads import Threads
 
 P = TypeVar("P", str, PurePosixPath)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pictory_archiver import staging
+from pictory_archiver import sink
 from pictory_archiver.errors import NoRoom
 from pictory_archiver.pace import LEAST_PER_FILE, Pace
 from pictory_archiver.settings import KIB, MIB
@@ -227,7 +227,7 @@ def test_the_disk_is_asked_again_after_so_many_bytes_and_before_anything_is_refu
 
 
 async def test_a_copy_of_an_input_has_to_have_room_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "_share_blocks", lambda *_: False)
+    monkeypatch.setattr(sink, "_share_blocks", lambda *_: False)
     monkeypatch.setattr("pictory_archiver.space.LOOK_AFTER_SECONDS", 3600.0)
     source = tmp_path / "2026" / "a.jpg"
     source.parent.mkdir()

@@ -18,8 +18,9 @@ import pytest
 from pictory_archiver import disk
 from pictory_archiver.errors import BrokenBody, StorageError, Unacceptable
 from pictory_archiver.settings import MIB
+from pictory_archiver.sink import Check, Committed, clone
 from pictory_archiver.space import Space
-from pictory_archiver.staging import BATCH, Check, Committed, ResumePoint, Staged, clone
+from pictory_archiver.staging import BATCH, ResumePoint, Staged
 from pictory_archiver.store import Store
 
 FOLDER = "2026/04/09"
