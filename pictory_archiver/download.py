@@ -116,7 +116,7 @@ class Downloader:
                 await staged.restart()
             self._observer(FileFailed(job.video_id, slot, asset.status, asset.error or ""))
         else:
-            self._observer(FileStored(job.video_id, slot, str(job.place.path(asset.path or "")), asset.bytes or 0))
+            self._observer(FileStored(job.video_id, slot, job.place.text(asset.path or ""), asset.bytes or 0))
         finally:
             await staged.close()
         return asset

@@ -106,13 +106,12 @@ class Answer:
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes. Raises `Unreachable` where it is cut off, stalls or drips."""
+        self._drop_timer()
         waited, received = 0.0, 0
         while True:
             before = time.monotonic()
             with _our_errors(self._limits):
-                # A timeout of our own: aiohttp 3.14 waits for ever behind a chunk that is malformed.
-                async with asyncio.timeout(self._limits.stall):
-                    block = await self._response.content.readany()
+                block = await self._next_block()
             if not block:
                 return
             waited += time.monotonic() - before  # for the server: what the caller does with a block is not its fault
@@ -122,6 +121,22 @@ class Answer:
                 if received < self._limits.min_speed * waited:
                     raise Unreachable(f"slower than {self._limits.min_speed} bytes a second")
                 waited, received = 0.0, 0
+
+    def _drop_timer(self) -> None:
+        """Spares aiohttp a timer that it sets anew with each piece that arrives: `_next_block` has its own."""
+        connection = self._response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = None
+
+    async def _next_block(self) -> bytes:
+        """What has arrived, or else what arrives next; empty at the end. Raises what aiohttp raises."""
+        content = self._response.content
+        block = content.read_nowait()
+        if block or content.at_eof():
+            return block
+        # A timeout of our own: aiohttp 3.14 waits for ever behind a chunk that is malformed.
+        async with asyncio.timeout(self._limits.stall):
+            return await content.readany()
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `Unacceptable` past `limit` bytes."""

@@ -39,11 +39,12 @@ class Journeys:
         self.denied: dict[str, set[Slot]] = {}
         self.live_urls: dict[tuple[str, Slot], str] = {}
 
-    def known(self, planned: Planned) -> Known:
+    def known(self, planned: Planned, first: Sidecar | None = None) -> Known:
+        """What the catalogue is to know of a video. Where no sidecar is known, it is `first`, or tells the plan."""
         known = planned.known
         return Known(
             place=planned.place,
-            sidecar=planned.before or self._compose(planned, {}),
+            sidecar=planned.before or first or self._compose(planned, {}),
             created=planned.plan.video.created,
             sidecar_bytes=planned.sidecar_bytes,
             sidecar_sha256=planned.sidecar_sha256,
@@ -128,7 +129,7 @@ class Journeys:
     async def _write_sidecar(self, planned: Planned, fetched: dict[Slot, Asset]) -> None:
         sidecar = self._compose(planned, fetched)
         if not _is_true(planned, sidecar):
-            await self._shop.write_sidecar(self.known(planned), sidecar)
+            await self._shop.write_sidecar(self.known(planned, sidecar), sidecar)
         else:
             if fetched:
                 await self._shop.store.settle(planned.place.folder)
