@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .catalogue_rows import moment, number, text
+from .catalogue_rows import moment, number, text, time_column
 from .database import Database
 from .filters import fold
 
@@ -27,6 +27,11 @@ BATCH_OF_IDS = 500
 MOST_WORDS = 50
 MOST_TRIGRAMS = 100
 """Of all words: more of them find no less."""
+
+NEAR = 4000
+"""Where the first few are asked for, they are looked for among so many videos: the newest, or the oldest."""
+
+AFTER_ALL_TIMES = "~"
 
 NO_NUL = "\ufffd"
 """Stands for NUL, which would end a text in SQLite."""
@@ -121,6 +126,41 @@ class Prompts:
                 arguments = [trigrams, *words, *words, indexed]
             return {text(row[0]): moment(row[1]) for row in self._database.execute(statement, arguments)}
 
+    def first(
+        self,
+        words: Sequence[str],
+        count: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        oldest_first: bool = False,
+    ) -> list[str] | None:
+        """The ids of the first so many of these, newest first, of those made from `since` on and before `until`.
+
+        None where they are not soon found, and all have to be asked for: no more than `NEAR` videos are looked at.
+        """
+        if not _can_be_asked(words):
+            return None
+        start, end = time_column(since) or "", time_column(until) or AFTER_ALL_TIMES
+        made, order = "videos.created >= ? AND videos.created < ?", "ASC" if oldest_first else "DESC"
+        fits = " AND ".join(["instr(prompts.folded, ?)"] * len(words)) or "1"
+        with self._database.errors():
+            is_filled, _ = self._state()
+            if not is_filled:
+                return None
+            row = self._database.execute(
+                f"SELECT created FROM videos WHERE {made} ORDER BY created {order} LIMIT 1 OFFSET {NEAR}", (start, end)
+            ).fetchone()
+            if row:
+                start, end = (start, text(row[0])) if oldest_first else (text(row[0]), end)
+            rows = self._database.execute(
+                f"SELECT id, videos.created FROM videos CROSS JOIN prompts ON video_id = id WHERE {made} AND {fits} "
+                f"ORDER BY videos.created {order}, id {order} LIMIT ?",
+                (start, end, *words, count),
+            )
+            found = [text(row[0]) for row in rows if moment(row[1])]
+        return found if len(found) == count else None
+
     def check(self) -> None:
         """Raises `DamagedCatalogue` where they are not as many as the videos."""
         with self._database.errors():
@@ -162,7 +202,8 @@ def _can_be_asked(words: Sequence[str]) -> bool:
 
 
 def _trigrams(words: Iterable[str]) -> str:
-    """The query of the index for all that has these words."""
-    found = dict.fromkeys(word[at : at + 3] for word in words for at in range(len(word) - 2))
-    quoted = (each.replace('"', '""') for each in [*found][:MOST_TRIGRAMS])
-    return " AND ".join(f'"{each}"' for each in quoted)
+    """The query of the index for all that may have these words: their trigrams side by side, and the last one of each.
+    Those that overlap would lead to hardly fewer, and take longer than to look at these."""
+    parts = (word[min(at, len(word) - 3) :][:3] for word in words if len(word) > 2 for at in range(0, len(word), 3))
+    quoted = (part.replace('"', '""') for part in [*dict.fromkeys(parts)][:MOST_TRIGRAMS])
+    return " AND ".join(f'"{part}"' for part in quoted)

@@ -68,9 +68,10 @@ class Wanted(Struct, frozen=True, kw_only=True):
             from .named import find_video
 
             found = gallery.ids_of_film(find_video(gallery.catalogue, self.chain).sidecar.id, wanted)
+        elif self.chains:
+            found = gallery.ids_by_chain(wanted, oldest_first=self.reverse)
         else:
-            choose = gallery.ids_by_chain if self.chains else gallery.ids
-            found = choose(wanted, oldest_first=self.reverse)
+            return gallery.ids(wanted, oldest_first=self.reverse, limit=self.limit)
         return found[: self.limit]
 
 

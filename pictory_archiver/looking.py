@@ -40,10 +40,16 @@ class Gallery:
             self._chains = read_chains(self.catalogue.overview, self.catalogue.overview.links())
         return self._chains
 
-    def ids(self, wanted: Filter, *, oldest_first: bool = False) -> list[str]:
-        """The ids of the videos that are meant, newest first, those without a date last."""
+    def ids(self, wanted: Filter, *, oldest_first: bool = False, limit: int | None = None) -> list[str]:
+        """The ids of the videos that are meant, at most `limit`, newest first, those without a date last."""
+        if limit is not None and not wanted.needs_a_look:
+            first = self.catalogue.prompts.first(
+                wanted.query.words, limit, since=wanted.since, until=wanted.until, oldest_first=oldest_first
+            )
+            if first is not None:
+                return first
         created = self._created(wanted)
-        return _by_date(created, created, oldest_first=oldest_first)
+        return _by_date(created, created, oldest_first=oldest_first)[:limit]
 
     def ids_by_chain(self, wanted: Filter, *, oldest_first: bool = False) -> list[str]:
         """The ids of the videos that are meant and part of a chain: chain by chain, each in the order in which it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class Searched(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(catalogue_prompts, "PORTION", 3)
+        self.patch.setattr(catalogue_prompts, "NEAR", 2)
         self.catalogue = Catalogue.in_memory()
         self.gallery = Gallery(self.catalogue)
         self.prompts: dict[str, str] = {}
@@ -103,6 +104,13 @@ class Searched(RuleBasedStateMachine):
             assert self.gallery._created(Filter(query=query)) == found, query
             assert {*self.gallery.ids(Filter(query=query))} == found.keys()
 
+    @rule(word=st.just("") | WORDS, since=st.none() | MOMENT, until=st.none() | MOMENT, limit=st.integers(0, 4))
+    def search_for_the_first(self, word: str, since: datetime | None, until: datetime | None, limit: int) -> None:
+        wanted = Filter(query=Query.parse(word), since=since, until=until)
+        for oldest_first in (False, True):
+            all_of_them = self.gallery.ids(wanted, oldest_first=oldest_first)
+            assert self.gallery.ids(wanted, oldest_first=oldest_first, limit=limit) == all_of_them[:limit]
+
     @rule(word=WORDS)
     def search_some_models(self, word: str) -> None:
         wanted = Filter(query=Query.parse(word), models=("other",))
@@ -132,6 +140,27 @@ def test_the_index_leads_to_what_is_found_and_nothing_else_is_read(tmp_path: Pat
         assert {"v00009", "v00077", "v00770"} <= {*(catalogue.prompts.search(["77"]) or ())}
         with pytest.raises(DamagedCatalogue):
             list(catalogue.overview.glances())
+
+
+def test_the_first_are_looked_for_among_the_newest_or_the_oldest_alone(tmp_path: Path) -> None:
+    path, days = tmp_path / "catalogue", catalogue_prompts.NEAR + 1000
+    first_day = datetime(2020, 1, 1, tzinfo=UTC)
+    with closing(Catalogue.create(path)) as catalogue:
+        catalogue.record(
+            known(f"v{day:05}", "A fox" if day in (0, 500, days - 500) else "A hen", first_day + timedelta(day))
+            for day in range(days)
+        )
+    with closing(Catalogue.open_read_only(path)) as catalogue:
+        first = catalogue.prompts.first
+        assert first(["FOX"], 1) == ["v04500"]
+        assert first(["FOX"], 2) is None
+        assert first(["FOX"], 2, oldest_first=True) == ["v00000", "v00500"]
+        assert first(["FOX"], 2, until=first_day + timedelta(1000)) == ["v00500", "v00000"]
+        assert first(["FOX"], 1, since=first_day + timedelta(1), oldest_first=True) == ["v00500"]
+        assert first([], 2) == ["v04999", "v04998"]
+    change(path, "UPDATE videos SET created = 'soon' WHERE id = 'v00500'")
+    with closing(Catalogue.open_read_only(path)) as catalogue, pytest.raises(DamagedCatalogue):
+        catalogue.prompts.first(["FOX"], 1)
 
 
 def test_prompts_that_are_not_those_of_the_videos_are_damage(tmp_path: Path) -> None:
