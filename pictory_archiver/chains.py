@@ -8,6 +8,7 @@ continuation that goes on for the most parts, of equal ones to the last by its i
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -27,11 +28,6 @@ ADDRESSES = {
     "firstFrameImageUrl": Kind.FIRST_FRAME,
 }
 """The fields of an item that hold their addresses."""
-
-
-_Rank = tuple[bool, int, bool, bool]
-"""How well a video is known to be the one that another continues, the best first: whether the input is a former one,
-the place of its kind in `CONTINUED`, whether only the address tells, and whether that is a former one of the output."""
 
 
 class File(Struct, frozen=True):
@@ -130,28 +126,34 @@ def find_parents(
     is lost. What the files say counts before what the history says, of that the kinds in the order of `CONTINUED`.
     """
     history = [(video_id, list(former)) for video_id, former in history]
-    best: dict[str, tuple[_Rank, str]] = {}
-    wanted: defaultdict[tuple[Kind, str], dict[str, bool]] = defaultdict(dict)
-    tails: set[str] = set()
+    parents: dict[str, str] = {}
+    ranks: dict[str, int] = {}
+    wanting: dict[bytes, list[str]] = {}
+    once_wanting: dict[bytes, list[str]] = {}
+    tails: set[int] = set()
 
-    def found(child: str, parent: str, rank: _Rank) -> None:
-        if child != parent and (child not in best or (rank, parent) < best[child]):
-            best[child] = rank, parent
+    def found(child: str, parent: str, rank: int) -> None:
+        if child != parent and (child not in parents or (rank, parent) < (ranks[child], parents[child])):
+            parents[child], ranks[child] = parent, rank
 
     def want(video_id: str, kind: Kind, address: str, *, was: bool) -> None:
-        wanted[kind, locator(address)].setdefault(video_id, was)
-        tails.add(_tail(address))
+        (once_wanting if was else wanting).setdefault(_key(kind, address), []).append(video_id)
+        tails.add(hash(_tail(address)))
 
     def offer(video_id: str, kind: Kind, address: str, *, was: bool) -> None:
-        if _tail(address) in tails:
-            for order, (made_from, output) in enumerate(CONTINUED.items()):
+        if hash(_tail(address)) in tails:
+            for made_from, output in CONTINUED.items():
                 if output is kind:
-                    for child, child_was in wanted.get((made_from, locator(address)), {}).items():
-                        found(child, video_id, (child_was, order, True, was))
+                    key = _key(made_from, address)
+                    for child_was, children in ((False, wanting), (True, once_wanting)):
+                        rank = _rank(made_from, is_former=child_was, is_linked=False, is_of_former=was)
+                        for child in children.get(key, ()):
+                            found(child, video_id, rank)
 
     for file in inputs:
         if file.linked_video is not None and file.linked_kind is CONTINUED[file.kind]:
-            found(file.video_id, file.linked_video, (False, [*CONTINUED].index(file.kind), False, False))
+            rank = _rank(file.kind, is_former=False, is_linked=True, is_of_former=False)
+            found(file.video_id, file.linked_video, rank)
         elif file.address:
             want(file.video_id, file.kind, file.address, was=False)
     for video_id, kind, address in _former(history, CONTINUED.keys()):
@@ -161,7 +163,19 @@ def find_parents(
             offer(file.video_id, file.kind, file.address, was=False)
     for video_id, kind, address in _former(history, CONTINUED.values()):
         offer(video_id, kind, address, was=True)
-    return {child: parent for child, (_, parent) in best.items()}
+    return parents
+
+
+def _rank(made_from: Kind, *, is_former: bool, is_linked: bool, is_of_former: bool) -> int:
+    """How well a video is known to be the one that another continues, the best first. An input of the other tells it:
+    what the video is made from, or was by a former item; by a link, or by an address that an output has, or had."""
+    order = [*CONTINUED].index(made_from)
+    return ((is_former * len(CONTINUED) + order) * 2 + (not is_linked)) * 2 + is_of_former
+
+
+def _key(kind: Kind, address: str) -> bytes:
+    """A file that is looked for, in a few bytes: a large archive has very many."""
+    return hashlib.blake2b(f"{kind} {locator(address)}".encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _former(

@@ -48,6 +48,11 @@ class Chunk(Struct, frozen=True):
     ids: tuple[str, ...] = ()
 
     @property
+    def files(self) -> tuple[str, str]:
+        """The names of its files."""
+        return self.cards, self.details
+
+    @property
     def count(self) -> int:
         """How many videos it holds."""
         return sum(number for _, number in self.days)
@@ -67,7 +72,7 @@ class Edition(Struct, frozen=True):
 
     def chunk(self, name: str) -> Chunk | None:
         """The chunk that has a file of this name."""
-        return next((chunk for chunk in self.chunks if name in (chunk.cards, chunk.details)), None)
+        return next((chunk for chunk in self.chunks if name in chunk.files), None)
 
 
 def basis_of(state: int, time_zone: str) -> str:
@@ -82,12 +87,12 @@ def draw_up(
     time_zone: str,
     *,
     find: Callable[[Sequence[str]], Iterable[Stamp]],
-    is_there: Callable[[Chunk], bool] = lambda _: False,
+    is_settled: Callable[[Chunk], bool] = lambda _: False,
 ) -> Edition:
     """The edition of these videos, which come with the oldest first. It holds few of them at a time.
 
-    `linked` names by id the videos whose files a video shows as its inputs; `find` gives the stamps of those. A chunk
-    that `is_there` already gets no ids: it need not be written.
+    `linked` names by id the videos whose files a video shows as its inputs; `find` gives the stamps of those. Each
+    chunk is told to `is_settled`, the oldest first: where nobody has to write it any more, its ids are not kept.
     """
     dated: list[Chunk] = []
     undated: list[Chunk] = []
@@ -97,7 +102,7 @@ def draw_up(
         others = sorted({other for _, stamp in part for other in linked.get(stamp.id, ())})
         by_id = {stamp.id: stamp for stamp in find(others)} if others else {}
         chunk = _chunk(month, numbers[month], part, _inputs(part, by_id, chains, linked))
-        (undated if month == UNDATED else dated).append(structs.replace(chunk, ids=()) if is_there(chunk) else chunk)
+        (undated if month == UNDATED else dated).append(structs.replace(chunk, ids=()) if is_settled(chunk) else chunk)
     chunks = (*reversed(dated), *reversed(undated))
     digest = hashlib.blake2b(" ".join(chunk.cards for chunk in chunks).encode(), digest_size=16)
     return Edition(chunks, digest.hexdigest())

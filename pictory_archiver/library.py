@@ -12,7 +12,7 @@ import hashlib
 import os
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -48,6 +48,9 @@ BATCH = 500
 MARK = b'<meta name="generator" content="pictory-archiver'
 """By this a page is known to be one of ours."""
 
+Script = Callable[[Chunk, str], bytes]
+"""Makes the file of this name of a chunk."""
+
 
 class Contents(Struct, frozen=True, kw_only=True):
     """What the library consists of: its edition, without the ids, and the sizes of its files. `built_at` is UTC."""
@@ -75,7 +78,8 @@ class Built(Struct, frozen=True, kw_only=True):
 
 class Pages:
     """The library's files, as a catalogue has them made. `edition` is the `former` one, where nothing that is in its
-    chunks has changed since. Chunks that are there already cannot be made again."""
+    chunks has changed since. Else each of its chunks is told to `is_settled`, with what makes its files; of those that
+    are, no more files can be made."""
 
     def __init__(
         self,
@@ -83,16 +87,16 @@ class Pages:
         catalogue: Catalogue,
         *,
         former: Edition | None = None,
-        is_there: Callable[[Chunk], bool] = lambda _: False,
+        is_settled: Callable[[Chunk, Script], bool] = lambda _, __: False,
     ) -> None:
         self._archive = archive
         self._gallery = Gallery(catalogue)
         self._catalogue = catalogue
         self._read: Chunk | None = None
         self._entries: list[Entry] = []
-        self.edition = self._edition(former, is_there)
+        self.edition = self._edition(former, is_settled)
 
-    def _edition(self, former: Edition | None, is_there: Callable[[Chunk], bool]) -> Edition:
+    def _edition(self, former: Edition | None, is_settled: Callable[[Chunk, Script], bool]) -> Edition:
         catalogue, time_zone = self._catalogue, self._archive.marker.time_zone
         basis = basis_of(catalogue.overview.state(), time_zone)  # before what a run beside it may change is read
         if former is not None and former.basis == basis:
@@ -106,7 +110,7 @@ class Pages:
             linked,
             time_zone,
             find=lambda ids: _stated(catalogue, catalogue.overview.stamps_of(ids)),
-            is_there=is_there,
+            is_settled=lambda chunk: is_settled(chunk, self.script),
         )
         return structs.replace(edition, basis=basis)
 
@@ -152,25 +156,23 @@ def build_library(
     writer = _Writer(archive.root, Space(archive.root, reserve))
     before = _read_contents(archive.root)
     there = _sizes(archive.root)
-    known = before.files if before else {}
-    is_whole = all(there.get(name) == size for name, size in known.items())
+    known = dict(before.files) if before else {}
 
     def is_there(chunk: Chunk) -> bool:
-        return all(name in known and there.get(name) == known[name] for name in (chunk.cards, chunk.details))
+        return all(name in known and there.get(name) == known[name] for name in chunk.files)
 
-    pages = Pages(archive, catalogue, former=before.edition if before and is_whole else None, is_there=is_there)
+    def settle(chunk: Chunk, script: Script) -> bool:
+        if not is_there(chunk):
+            for name in chunk.files:
+                data = script(chunk, name)
+                writer.write(LIBRARY / name, data)
+                known[name] = len(data)
+            observer(VideosChecked(chunk.count))
+        return True
+
+    former = before.edition if before and all(map(is_there, before.edition.chunks)) else None
+    pages = Pages(archive, catalogue, former=former, is_settled=settle)
     edition = pages.edition
-    files: dict[str, int] = {}
-    for chunk in edition.chunks:
-        names = (chunk.cards, chunk.details)
-        if is_there(chunk):
-            files |= {name: known[name] for name in names}
-            continue
-        for name in names:
-            data = pages.script(chunk, name)
-            writer.write(LIBRARY / name, data)
-            files[name] = len(data)
-        observer(VideosChecked(chunk.count))
     writer.write_if_other(ICON, icon())
     writer.write_if_other(INDEX, index_html())
     state = pages.state(now)
@@ -178,9 +180,10 @@ def build_library(
     if pages.state_file(state, built_at) != _read(archive.root, STATE):
         built_at = timestamp(now)
         writer.write(STATE, pages.state_file(state, built_at))
+    files = {name: known[name] for chunk in edition.chunks for name in chunk.files}
     contents = Contents(built_at=built_at, edition=edition.without_ids(), files=files)
     writer.write_if_other(CONTENTS, msgspec.json.encode(contents))
-    _remove_others(archive.root, there, files.keys() | known.keys())
+    _remove_others(archive.root, there, known.keys())
     return Built(
         archive=str(archive.root),
         page=str(archive.root / INDEX),
@@ -288,7 +291,7 @@ def _sizes(root: Path) -> dict[str, int]:
         }
 
 
-def _remove_others(root: Path, there: Iterable[str], kept: set[str]) -> None:
+def _remove_others(root: Path, there: Iterable[str], kept: Container[str]) -> None:
     """Removes the chunks that no edition has any more. One that cannot be removed does no harm."""
     for name in there:
         if name not in kept:

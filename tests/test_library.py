@@ -587,7 +587,7 @@ def drawn(
     *,
     linked: Mapping[str, Sequence[str]] | None = None,
     zone: str = "UTC",
-    is_there: Callable[[Chunk], bool] = lambda _: False,
+    is_settled: Callable[[Chunk], bool] = lambda _: False,
 ) -> Edition:
     """The edition of these videos, as a catalogue gives them."""
     by_id = {each.id: each for each in stamps}
@@ -597,7 +597,7 @@ def drawn(
         linked or {},
         zone,
         find=lambda ids: [by_id[video_id] for video_id in ids if video_id in by_id],
-        is_there=is_there,
+        is_settled=is_settled,
     )
 
 
@@ -675,7 +675,7 @@ def test_of_chunks_that_are_there_already_no_ids_are_kept(numbers: list[int], da
     stamps = [stamp(number) for number in numbers]
     whole = drawn(stamps)
     there = data.draw(st.sets(st.sampled_from([chunk.cards for chunk in whole.chunks]))) if whole.chunks else set()
-    lean = drawn(stamps, is_there=lambda chunk: chunk.cards in there)
+    lean = drawn(stamps, is_settled=lambda chunk: chunk.cards in there)
     assert lean.without_ids() == whole.without_ids()
     for one, other in zip(whole.chunks, lean.chunks, strict=True):
         assert other.ids == (() if one.cards in there else one.ids)
