@@ -32,7 +32,7 @@ from .threads import Threads
 
 RELEASE = f"pictory-archiver {__version__}"
 MAX_REDIRECTS = 5
-ALL_BUFFERS = 48 * MIB
+ALL_BUFFERS = 32 * MIB
 """What all workers hold together at most. For each that is a batch that fills while another is written, the last batch
 of a file that is being finished, and half a batch in aiohttp, which stops reading at twice what it is told."""
 ALL_TLS_BUFFERS = 5 * MIB
